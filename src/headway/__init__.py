@@ -1,0 +1,41 @@
+"""Background jobs for Supabase whose progress your users can watch."""
+
+from headway.errors import (
+    ApiError,
+    BudgetExceeded,
+    ConfigError,
+    ConnectFailed,
+    Conflict,
+    Denied,
+    HeadwayError,
+    InvalidRequest,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    LeaseLost,
+    NotFound,
+    Retry,
+    SchemaMismatch,
+    TimedOut,
+    TransportError,
+)
+
+__all__ = [
+    "ApiError",
+    "BudgetExceeded",
+    "ConfigError",
+    "Conflict",
+    "ConnectFailed",
+    "Denied",
+    "HeadwayError",
+    "InvalidRequest",
+    "JobCancelled",
+    "JobEnded",
+    "JobFailed",
+    "LeaseLost",
+    "NotFound",
+    "Retry",
+    "SchemaMismatch",
+    "TimedOut",
+    "TransportError",
+]

@@ -1,0 +1,203 @@
+"""Every error that Headway raises, grouped by what the caller can do about it.
+
+::
+
+    HeadwayError                 message, hint, code
+    ├── ConfigError              a setting is missing or wrong: change the environment
+    ├── SchemaMismatch           the database's migrations do not fit this version: migrate or upgrade
+    ├── TransportError           the server could not be asked: try again later
+    │   ├── ConnectFailed        no connection was made; nothing was sent
+    │   └── TimedOut             no answer in time; the outcome is unknown
+    ├── ApiError                 the server answered and refused: change the request
+    │   ├── NotFound             no such thing, or it is not visible to this caller
+    │   ├── Denied               the caller may not do this
+    │   ├── Conflict             the thing is in another state than the request supposes
+    │   └── InvalidRequest       a field of the request is wrong
+    ├── JobEnded                 raised by ``result()``; carries the job's last snapshot
+    │   ├── JobFailed
+    │   └── JobCancelled
+    ├── LeaseLost                worker: another attempt owns the job; stop writing
+    ├── BudgetExceeded           worker: the next paid call would pass the budget
+    └── Retry                    worker: a handler asks for another attempt
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "ApiError",
+    "BudgetExceeded",
+    "ConfigError",
+    "Conflict",
+    "ConnectFailed",
+    "Denied",
+    "HeadwayError",
+    "InvalidRequest",
+    "JobCancelled",
+    "JobEnded",
+    "JobFailed",
+    "LeaseLost",
+    "NotFound",
+    "Retry",
+    "SchemaMismatch",
+    "TimedOut",
+    "TransportError",
+]
+
+
+class HeadwayError(Exception):
+    """Something went wrong in Headway.
+
+    Args:
+        message: What happened, naming the field or thing concerned; the class docstring's first line
+            when omitted.
+        hint: What to do next, in one line, or ``None`` when there is nothing to advise.
+        code: A stable machine-readable code (a Headway code, an SQLSTATE, or a server's own code);
+            the class's ``default_code`` when omitted.
+    """
+
+    default_code: ClassVar[str] = "headway_error"
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, code: str | None = None
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.hint = hint
+        self.code = code or self.default_code
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} Hint: {self.hint}" if self.hint else self.message
+
+
+class ConfigError(HeadwayError):
+    """A setting is missing or invalid."""
+
+    default_code = "config_error"
+
+
+class SchemaMismatch(HeadwayError):
+    """The database's Headway schema does not fit this version of the package."""
+
+    default_code = "schema_mismatch"
+
+
+class TransportError(HeadwayError):
+    """The server could not be asked."""
+
+    default_code = "transport_error"
+
+
+class ConnectFailed(TransportError):
+    """No connection to the server could be made; nothing was sent."""
+
+    default_code = "connect_failed"
+
+
+class TimedOut(TransportError):
+    """The server did not answer in time; whether it acted is unknown."""
+
+    default_code = "timed_out"
+
+
+class ApiError(HeadwayError):
+    """The server refused the request."""
+
+    default_code = "api_error"
+
+
+class NotFound(ApiError):
+    """There is no such thing, or it is not visible to this caller."""
+
+    default_code = "not_found"
+
+
+class Denied(ApiError):
+    """The caller may not do this."""
+
+    default_code = "denied"
+
+
+class Conflict(ApiError):
+    """The thing is in another state than the request supposes."""
+
+    default_code = "conflict"
+
+
+class InvalidRequest(ApiError):
+    """A field of the request is wrong."""
+
+    default_code = "invalid_request"
+
+
+class JobEnded(HeadwayError):
+    """The job ended without a result.
+
+    Args:
+        message: What the job died of.
+        hint: What to do next, or ``None``.
+        code: The job's machine-readable failure code.
+        snapshot: The job's last snapshot, as far as it is known.
+    """
+
+    default_code = "job_ended"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        snapshot: Any = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.snapshot = snapshot
+
+
+class JobFailed(JobEnded):
+    """The job failed for good."""
+
+    default_code = "job_failed"
+
+
+class JobCancelled(JobEnded):
+    """The job was cancelled."""
+
+    default_code = "job_cancelled"
+
+
+class LeaseLost(HeadwayError):
+    """This attempt no longer owns the job; nothing it writes will be accepted."""
+
+    default_code = "lease_lost"
+
+
+class BudgetExceeded(HeadwayError):
+    """The next paid call would pass the job's or the tenant's budget."""
+
+    default_code = "budget_exceeded"
+
+
+class Retry(HeadwayError):
+    """The handler asks for another attempt.
+
+    Args:
+        message: Why this attempt is given up.
+        after: Seconds until the next attempt may start; ``None`` leaves it to the retry policy.
+        hint: What to do next, or ``None``.
+        code: A machine-readable code for the attempt's failure.
+    """
+
+    default_code = "retry"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        after: float | None = None,
+        hint: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.after = after

@@ -1,0 +1,1 @@
+"""The stack's own Postgres: binaries, life cycle, bootstrap and migrations."""

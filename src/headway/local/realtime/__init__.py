@@ -1,0 +1,1 @@
+"""``/realtime/v1``: changes, broadcast and presence as the Realtime server serves them."""

@@ -1,0 +1,1 @@
+"""``/rest/v1``: the Data API as PostgREST serves it."""
