@@ -1,0 +1,1 @@
+"""A real Postgres per test process, and a cloned database per test."""

@@ -1,0 +1,1 @@
+"""A whole stack behind one port."""
