@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -16,8 +16,10 @@ from headway.local.config import ProjectConfig, load_config
 from headway.local.database import Database
 from headway.local.keys import StackKeys
 from headway.local.service import StackContext
-from headway.local.stack import Stack
 from headway.settings import LocalSettings
+
+if TYPE_CHECKING:
+    from headway.local.stack import Stack
 
 T = TypeVar("T")
 
@@ -98,6 +100,9 @@ def running_stack(
         supabase_dir: Where the migrations are.
         settings: Fields of ``LocalSettings`` to change.
     """
+    # Imported here so that unit tests, which load this plugin too, do not pay for the whole stack.
+    from headway.local.stack import Stack
+
     chosen = LocalSettings(**{"api_port": 0, "db_port": 0, "inbox_port": 0, "durable": False, **settings})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="stack", daemon=True)

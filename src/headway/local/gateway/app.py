@@ -116,13 +116,14 @@ class Gateway:
         except _BodyTooLarge:
             if exchange.started:
                 raise
+            # Not "connection: close": the server then reads and drops the rest of the body, while a reset
+            # connection would take this answer from a client that is still sending.
             await exchange.answer(
                 413,
                 {
                     "message": "Request body is too large",
                     "hint": f"This endpoint takes at most {exchange.max_body} bytes.",
                 },
-                [(b"connection", b"close")],
             )
         except Exception:
             _log.exception("unhandled error in request %s", request_id.decode())
