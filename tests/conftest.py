@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-pytest_plugins = ["support.postgres", "support.stack"]
+pytest_plugins = ["support.node", "support.postgres", "support.stack"]
 
 # Before any test module reads the environment: a developer's own project must never be reached by accident.
 for _name in list(os.environ):
