@@ -216,7 +216,7 @@ begin
 end
 $$;
 
-create function public.set_project_owner() returns trigger
+create function public.set_default_owner() returns trigger
 language plpgsql volatile set search_path = ''
 as $$
 begin
@@ -228,7 +228,7 @@ end
 $$;
 
 revoke all on function
-  public.set_updated_at(), public.add_organization_creator(), public.keep_last_owner(), public.set_project_owner()
+  public.set_updated_at(), public.add_organization_creator(), public.keep_last_owner(), public.set_default_owner()
 from public, anon, authenticated, service_role;
 
 create trigger organizations_set_updated_at
@@ -250,7 +250,7 @@ create trigger organization_members_keep_last_owner_on_delete
 
 create trigger projects_set_owner
   before insert on public.projects
-  for each row execute function public.set_project_owner();
+  for each row execute function public.set_default_owner();
 create trigger projects_set_updated_at
   before update on public.projects
   for each row execute function public.set_updated_at();
