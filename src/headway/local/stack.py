@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from headway.errors import HeadwayError
 from headway.local.config import ProjectConfig
 from headway.local.database import Database
 from headway.local.gateway.app import Gateway
@@ -218,6 +219,11 @@ class Stack:
             finally:
                 await self._start_services()
 
+    @property
+    def database_alive(self) -> bool:
+        """Whether Postgres runs; it may die under a started stack."""
+        return self._postgres is not None and self._postgres.running
+
     def status(self) -> Mapping[str, Any]:
         """What runs where, and each service's figures."""
         return {
@@ -233,7 +239,10 @@ class Stack:
         if (method, action) == ("GET", "status"):
             return 200, self.status()
         if (method, action) == ("POST", "reset"):
-            await self.reset()
+            try:
+                await self.reset()
+            except HeadwayError as error:
+                return 500, {"message": error.message, "hint": error.hint, "code": error.code}
             return 200, {"message": "The database was reset."}
         return 404, {"message": f"There is no action {method} {action}"}
 
