@@ -1,0 +1,16 @@
+"""A project's migrations and seeds, applied as the Supabase CLI applies them."""
+
+from headway.local.postgres.migrations.apply import AppliedMigration, apply_migrations
+from headway.local.postgres.migrations.errors import HistoryMismatch, MigrationError, MigrationFailed
+from headway.local.postgres.migrations.reset import reset_database
+from headway.local.postgres.migrations.seed import apply_seed
+
+__all__ = [
+    "AppliedMigration",
+    "HistoryMismatch",
+    "MigrationError",
+    "MigrationFailed",
+    "apply_migrations",
+    "apply_seed",
+    "reset_database",
+]
