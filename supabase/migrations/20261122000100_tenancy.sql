@@ -211,8 +211,8 @@ begin
       );
     return old;
   end if;
-  raise exception 'role: an organisation keeps at least one owner'
-    using errcode = 'HWT01', hint = 'Make another member owner first, or delete the organisation.';
+  raise exception 'an organisation keeps at least one owner'
+    using errcode = 'HW202', detail = 'role', hint = 'Make another member owner first, or delete the organisation.';
 end
 $$;
 

@@ -310,46 +310,46 @@ declare
   study public.education;
 begin
   if profile is null then
-    raise exception 'profile: a user id is required' using errcode = 'HWP01', hint = 'Pass the owner''s user id.';
+    perform headway_private.refuse('HW102', 'a user id is required', 'profile', 'Pass the owner''s user id.');
   end if;
   if jsonb_typeof(document) is distinct from 'object' then
-    raise exception 'document: expected an object'
-      using errcode = 'HWP01', hint = 'Pass {"profile": {...}, "work_experience": [...], ...}.';
+    perform headway_private.refuse('HW100', 'a document is an object', 'document',
+      'Pass {"profile": {...}, "work_experience": [...], ...}.');
   end if;
-  select format('document.%s: %s', part.key, case
-      when part.key not in ('profile', 'work_experience', 'board_experience', 'education') then 'unknown part'
-      when part.key = 'profile' then 'expected an object'
-      else 'expected a list of objects'
-    end)
-  into fault
-  from jsonb_each(document) as part
-  where case part.key
-    when 'profile' then jsonb_typeof(part.value) <> 'object'
-    when 'work_experience' then jsonb_path_exists(part.value, 'strict $ ? (@.type() != "array" || exists(@[*] ? (@.type() != "object")))')
-    when 'board_experience' then jsonb_path_exists(part.value, 'strict $ ? (@.type() != "array" || exists(@[*] ? (@.type() != "object")))')
-    when 'education' then jsonb_path_exists(part.value, 'strict $ ? (@.type() != "array" || exists(@[*] ? (@.type() != "object")))')
-    else true
-  end
-  limit 1;
-  if found then
-    raise exception '%', fault
-      using errcode = 'HWP01', hint = 'The parts are profile, work_experience, board_experience and education.';
-  end if;
-  select format('document.%s.%s: unknown field', part.key, field) into fault
-  from jsonb_each(document) as part,
-    jsonb_path_query(part.value, 'lax $[*]') as entry,
-    jsonb_object_keys(entry) as field
-  where field not in (
-    select a.attname
-    from pg_catalog.pg_attribute a
-    where a.attrelid = ('public.' || case part.key when 'profile' then 'profiles' else part.key end)::regclass
-      and a.attnum > 0 and not a.attisdropped
-  )
-  limit 1;
-  if found then
-    raise exception '%', fault
-      using errcode = 'HWP01', hint = 'The fields are the columns of the tables of the same name, and of profiles.';
-  end if;
+  for fault in
+    select part.key from jsonb_object_keys(document) as part (key)
+    where part.key not in ('profile', 'work_experience', 'board_experience', 'education')
+  loop
+    perform headway_private.refuse('HW101', format('%L is no part of a document', fault), 'document.' || fault,
+      'The parts are profile, work_experience, board_experience and education.');
+  end loop;
+  for fault in
+    select part.key
+    from jsonb_each(document) as part
+    where case part.key
+      when 'profile' then jsonb_typeof(part.value) <> 'object'
+      else jsonb_path_exists(part.value, 'strict $ ? (@.type() != "array" || exists(@[*] ? (@.type() != "object")))')
+    end
+  loop
+    perform headway_private.refuse('HW100', format('%s must be %s', fault,
+      case fault when 'profile' then 'an object' else 'a list of objects' end), 'document.' || fault,
+      'Pass {"profile": {...}, "work_experience": [{...}], ...}.');
+  end loop;
+  for fault in
+    select part.key || '.' || field
+    from jsonb_each(document) as part,
+      jsonb_path_query(part.value, 'lax $[*]') as entry,
+      jsonb_object_keys(entry) as field
+    where field not in (
+      select a.attname
+      from pg_catalog.pg_attribute a
+      where a.attrelid = ('public.' || case part.key when 'profile' then 'profiles' else part.key end)::regclass
+        and a.attnum > 0 and not a.attisdropped
+    )
+  loop
+    perform headway_private.refuse('HW101', format('%L is not known', fault), 'document.' || fault,
+      'The fields are the columns of the tables of the same name, and of profiles.');
+  end loop;
   fields := jsonb_strip_nulls(coalesce(document -> 'profile', '{}')) - array['id', 'created_at', 'updated_at'];
 
   insert into public.profiles (id) values (profile) on conflict (id) do nothing;

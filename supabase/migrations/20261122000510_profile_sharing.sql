@@ -73,20 +73,20 @@ declare
   secret text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 begin
   if expires_in_seconds is null or expires_in_seconds not between 60 and 31536000 then
-    raise exception 'expires_in_seconds: % is not between 60 and 31536000', coalesce(expires_in_seconds::text, 'null')
-      using errcode = 'HWP01', hint = 'A link lives at least a minute and at most a year.';
+    perform headway_private.refuse('HW103', format('%L is not between 60 and 31536000', expires_in_seconds),
+      'expires_in_seconds', 'A link lives at least a minute and at most a year.');
   end if;
   -- The lock makes parallel calls count each other's links.
   perform from public.profiles p where p.id = owner for no key update;
   if not found then
-    raise exception 'there is no profile to share' using errcode = 'HWP02', hint = 'Create your profile first.';
+    perform headway_private.refuse('HW301', 'there is no profile to share', 'profile', 'Create your profile first.');
   end if;
   if (
     select count(*) from public.profile_share_links l
     where l.profile_id = owner and l.revoked_at is null and l.expires_at > now()
   ) >= 100 then
-    raise exception 'there are 100 active links already'
-      using errcode = 'HWP03', hint = 'Revoke links that are no longer needed.';
+    perform headway_private.refuse('HW202', 'there are 100 active links already', 'profile',
+      'Revoke links that are no longer needed.');
   end if;
   return query
   insert into public.profile_share_links as l (profile_id, token_hash, label, show_contact, expires_at)
@@ -123,8 +123,8 @@ begin
   where l.token_hash = encode(sha256(convert_to(coalesce(token, ''), 'UTF8')), 'hex')
     and l.revoked_at is null and l.expires_at > now();
   if not found then
-    raise exception 'token: this link does not exist, has expired or was revoked'
-      using errcode = 'PT404', hint = 'Ask its owner for a new link.';
+    perform headway_private.refuse('HW301', 'this link does not exist, has expired or was revoked', 'token',
+      'Ask its owner for a new link.');
   end if;
 
   if link.profile_id is distinct from auth.uid() then
