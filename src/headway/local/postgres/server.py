@@ -236,15 +236,9 @@ class PostgresServer:
     async def _greet(self, database: Database) -> None:
         connection = await database.connect(SUPERUSER)
         try:
+            await connection.execute("SELECT 1")
             if self._tcp_port is not None and self._password is not None:
                 await self._set_password(connection, self._password)
-            try:
-                await connection.execute("SELECT now() AT TIME ZONE 'America/New_York'")
-            except asyncpg.InvalidParameterValueError:
-                _log.warning(
-                    "this machine has no time zone data: only UTC is known to the database; "
-                    "install the tzdata package of your system"
-                )
         finally:
             await connection.close()
 

@@ -10,21 +10,29 @@ from pathlib import Path
 
 from headway.local.postgres.accounts import ServerAccount
 
-__all__ = ["make_socket_dir"]
+__all__ = ["make_socket_dir", "socket_dir"]
 
 # sockaddr_un holds 103 bytes on macOS, 107 on Linux; the longest name in the directory is .s.PGSQL.65535.lock
 _LONGEST = 103 - len("/.s.PGSQL.65535.lock")
 
 
+def socket_dir(data_dir: Path) -> Path:
+    """Where a server's socket is, unless somebody else has taken the name.
+
+    Args:
+        data_dir: The server's data directory; it may be absent.
+    """
+    return _parent() / f"headway-{sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]}"
+
+
 def make_socket_dir(data_dir: Path, account: ServerAccount) -> Path:
-    """Make the directory, the same for the same data directory unless somebody else has taken the name.
+    """Make the directory, readable by the server's user alone.
 
     Args:
         data_dir: The server's data directory.
         account: The user that the server runs as, who owns the socket's directory.
     """
-    parent = _parent()
-    wanted = parent / f"headway-{sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]}"
+    wanted = socket_dir(data_dir)
     try:
         wanted.mkdir(mode=0o700)
     except FileExistsError:
@@ -32,7 +40,7 @@ def make_socket_dir(data_dir: Path, account: ServerAccount) -> Path:
         private = stat.S_ISDIR(entry.st_mode) and not entry.st_mode & 0o077
         if private and entry.st_uid == account.uid:
             return wanted
-        wanted = Path(tempfile.mkdtemp(prefix="headway-", dir=parent))
+        wanted = Path(tempfile.mkdtemp(prefix="headway-", dir=wanted.parent))
     if account.drops:
         os.chown(wanted, account.uid, account.gid)
     return wanted

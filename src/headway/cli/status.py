@@ -1,0 +1,75 @@
+"""``headway status``: what runs, where, and how it is doing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headway.cli.environment import named, print_json, print_table, shell_lines, stack_variables
+from headway.cli.target import RunningTarget, running_target
+from headway.local.keys import load_or_create_keys
+
+__all__ = ["print_status", "running_values"]
+
+_TIMEOUT_S = 10
+
+
+def running_values(target: RunningTarget) -> dict[str, str]:
+    """A running stack's addresses and keys by the Supabase CLI's names.
+
+    Args:
+        target: The running stack.
+    """
+    return stack_variables(
+        load_or_create_keys(target.project.keys_path),
+        api_url=target.stack.api_url,
+        db_url=target.stack.db_url,
+        inbox_url=target.stack.inbox_url,
+    )
+
+
+def print_status(
+    *, project: Path | None, data_dir: Path | None, output: str, overrides: Sequence[str]
+) -> None:
+    """Print the running stack's addresses, keys and figures.
+
+    Args:
+        project: The option ``--project``.
+        data_dir: The option ``--data-dir``.
+        output: ``table``, ``env`` or ``json``.
+        overrides: Other names of variables, as ``api.url=NAME``.
+
+    Raises:
+        HeadwayError: no stack is running, or it does not answer.
+    """
+    target = running_target(project, data_dir)
+    values = running_values(target)
+    variables = named(values, overrides)
+    if output == "env":
+        sys.stdout.write(shell_lines(variables))
+        return
+    status = target.administer("GET", "status", timeout_s=_TIMEOUT_S)
+    if output == "json":
+        print_json({**variables, "stack": status})
+        return
+    print_table(values)
+    _print_services(target, status["services"])
+
+
+def _print_services(target: RunningTarget, services: Mapping[str, Mapping[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim")
+    table.add_column(overflow="fold")
+    for name, figures in services.items():
+        table.add_row(name, Text(", ".join(f"{key} {value}" for key, value in figures.items()) or "running"))
+    table.add_row("process", str(target.stack.pid))
+    table.add_row("data", Text(str(target.project.data_dir)))
+    console.print(table)
