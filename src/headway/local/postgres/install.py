@@ -21,6 +21,7 @@ from pathlib import Path
 
 from headway.errors import ConfigError
 from headway.local.postgres.accounts import ServerAccount
+from headway.local.postgres.trust import TRUSTED, trust_extensions
 
 __all__ = ["cache_dir", "extension_digest", "install_copy", "install_extensions"]
 
@@ -72,12 +73,12 @@ def _claim(directory: Path) -> bool:
 
 
 def extension_digest(extensions: Mapping[str, bytes]) -> str:
-    """A short name for a set of extension files, by their content.
+    """A short name for a set of extension files and what is trusted, by their content.
 
     Args:
         extensions: File names and contents.
     """
-    digest = sha256()
+    digest = sha256(",".join(TRUSTED).encode())
     for name in sorted(extensions):
         for part in (name.encode(), extensions[name]):
             digest.update(len(part).to_bytes(8, "big"))
@@ -113,6 +114,7 @@ def install_copy(
             shutil.copytree(origin, partial / inner, copy_function=place, ignore=_UNUSED, symlinks=True)
         for shared in partial.glob("**/share/**/extension"):
             install_extensions(shared, extensions)
+            trust_extensions(shared)
         for directory in (partial, *(p for p in partial.rglob("*") if p.is_dir() and not p.is_symlink())):
             directory.chmod(0o755)
         partial.rename(destination)

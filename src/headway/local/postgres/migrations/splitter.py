@@ -40,6 +40,7 @@ _STRING_GOES_ON = re.compile(
     r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'", re.DOTALL
 )
 _LEADING_WORDS = 4
+_SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +185,9 @@ def _pieces(sql: str) -> Iterator[_Piece]:
             depth = max(0, depth - 1)
         elif kind == "meta":
             line_end = sql.find("\n", begin)
-            command = sql[begin : line_end if line_end >= 0 else length].split(maxsplit=1)
+            command = sql[begin : line_end if line_end >= 0 else length].split(maxsplit=1)[0]
             raise SplitError(
-                f"{command[0]} is a command of psql, not SQL",
+                f"{command[:_SHOWN_CHARACTERS]} is a command of psql, not SQL",
                 line=sql.count("\n", 0, begin) + 1,
                 hint="Remove the line; run the file with psql if it needs psql.",
             )
