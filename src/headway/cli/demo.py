@@ -16,7 +16,6 @@ from headway.cli.target import load_settings
 from headway.cli.throwaway import ThrowawayDirectory
 from headway.cli.up import configure_logging, event_loop
 from headway.errors import HeadwayError
-from headway.local.config import load_config
 from headway.local.postgres.sockets import socket_dir
 from headway.local.project import Project, packaged_supabase_dir
 
@@ -82,9 +81,7 @@ def _demo_project(directory: Path) -> Project:
 
 
 async def _show(stack: Stack, console: Console, began: float) -> None:
-    console.print(
-        "[bold]Headway[/]: a Supabase-compatible stack on this machine, without Docker or an account\n"
-    )
+    console.print("[bold]Headway[/]: a Supabase-compatible stack on this machine\n")
     await stack.start()
     try:
         versions = await _versions(stack)
@@ -92,9 +89,20 @@ async def _show(stack: Stack, console: Console, began: float) -> None:
             f"[green]✓[/] {versions}; REST, Auth, Storage and Realtime at [cyan]{stack.public_url}[/] "
             f"after {time.perf_counter() - began:.1f} s"
         )
-        await _walk_through(stack, console)
+        try:
+            await _walk_through(stack, console)
+        except _client_errors() as error:
+            raise _fault(f"{type(error).__name__}: {error}") from error
     finally:
         await stack.stop()
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    from httpx import HTTPError
+    from postgrest.exceptions import APIError
+    from supabase_auth.errors import AuthError
+
+    return HTTPError, APIError, AuthError
 
 
 async def _versions(stack: Stack) -> str:
@@ -112,14 +120,17 @@ async def _walk_through(stack: Stack, console: Console) -> None:
         ada, grace = await asyncio.gather(_signed_up(stack, "ada"), _signed_up(stack, "grace"))
     with _step(console, "Ada writes a note through the REST API"):
         written = (await ada.table("notes").insert({"body": "Only mine."}).execute()).data
-        _expect(len(written) == 1, f"the insert answered {written!r}")
-    console.print(f"  [dim]{written[0]}[/]")
+        note = written[0] if len(written) == 1 else None
+        if not isinstance(note, dict):
+            raise _fault(f"the insert answered {written!r}")
+    console.print(f"  [dim]{note}[/]")
     with _step(console, "Row level security: Ada reads one note, Grace none"):
         seen = [len((await who.table("notes").select("*").execute()).data) for who in (ada, grace)]
-        _expect(seen == [1, 0], f"Ada and Grace read {seen} notes")
+        if seen != [1, 0]:
+            raise _fault(f"Ada and Grace read {seen} notes")
     with _step(console, "Grace cannot write in Ada's name"):
         refusal = await _refused(
-            lambda: grace.table("notes").insert({"body": "x", "owner_id": written[0]["owner_id"]}).execute()
+            lambda: grace.table("notes").insert({"body": "x", "owner_id": note["owner_id"]}).execute()
         )
     console.print(f"  [dim]{refusal}[/]")
 
@@ -138,14 +149,14 @@ async def _refused(request: Callable[[], Awaitable[Any]]) -> str:
     try:
         answer = await request()
     except APIError as error:
-        _expect(error.code == "42501", f"the refusal has the code {error.code}")
+        if error.code != "42501":
+            raise
         return f"{error.code}: {error.message}"
-    raise HeadwayError(f"The demo found a fault: the write was accepted: {answer!r}", code="demo_failed")
+    raise _fault(f"the write was accepted: {answer!r}")
 
 
-def _expect(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise HeadwayError(f"The demo found a fault: {otherwise}", code="demo_failed")
+def _fault(what: str) -> HeadwayError:
+    return HeadwayError(f"The demo found a fault: {what}", code="demo_failed")
 
 
 @contextmanager

@@ -37,12 +37,6 @@ def up_detached(*, project: Path | None, settings: Mapping[str, Any], quiet: boo
     began = time.perf_counter()
     chosen = load_settings(settings)
     target = find_project(chosen, project=project)
-    if (running := read_running(target.data_dir)) is not None:
-        raise HeadwayError(
-            f"{target.data_dir} is in use by process {running.pid} at {running.api_url}",
-            hint="Use the running stack, or stop it with `headway down`.",
-            code="already_running",
-        )
     target.prepare()
     _spawn(target, settings)
     running = read_running(target.data_dir)

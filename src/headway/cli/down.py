@@ -11,7 +11,7 @@ from pathlib import Path
 from headway.cli.environment import print_json
 from headway.cli.target import target_project
 from headway.errors import HeadwayError
-from headway.local.holding import read_running
+from headway.local.holding import holder_pid
 
 __all__ = ["stop_running"]
 
@@ -31,18 +31,18 @@ def stop_running(*, project: Path | None, data_dir: Path | None, timeout_s: floa
         HeadwayError: it belongs to another user, or does not even end when killed.
     """
     target = target_project(project, data_dir)
-    running = read_running(target.data_dir)
-    if running is None:
+    pid = holder_pid(target.data_dir)  # also of a stack that is still starting
+    if pid is None:
         _say(as_json, stopped=False, message=f"No stack is running on {target.data_dir}.")
         return
-    _signal(running.pid, signal.SIGTERM)
-    killed = not _gone(target.data_dir, timeout_s)
+    _signal(pid, signal.SIGTERM)
+    killed = not _gone(target.data_dir, pid, timeout_s)
     if killed:
-        _signal(running.pid, signal.SIGKILL)
-        if not _gone(target.data_dir, 10):
-            raise HeadwayError(f"Process {running.pid} does not end", code="not_stopped")
+        _signal(pid, signal.SIGKILL)
+        if not _gone(target.data_dir, pid, 10):
+            raise HeadwayError(f"Process {pid} does not end", code="not_stopped")
     how = f"killed after {timeout_s:g} s" if killed else "stopped"
-    _say(as_json, stopped=True, message=f"The stack at {running.api_url} (process {running.pid}) was {how}.")
+    _say(as_json, stopped=True, message=f"The stack of process {pid} was {how}.")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -58,9 +58,9 @@ def _signal(pid: int, number: signal.Signals) -> None:
         ) from error
 
 
-def _gone(data_dir: Path, timeout_s: float) -> bool:
+def _gone(data_dir: Path, pid: int, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while read_running(data_dir) is not None:
+    while holder_pid(data_dir) == pid:
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_S)

@@ -118,13 +118,12 @@ def print_table(values: Mapping[str, str]) -> None:
         values: From ``stack_variables``.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="dim")
-    table.add_column(overflow="fold")
+    console = Console(highlight=False)
     for name, label in _LABELS.items():
         if name in values:
-            table.add_row(label, Text(values[name]))
-    Console(highlight=False, soft_wrap=False).print(table)
+            # Left to the terminal to wrap, so that a key can be copied whole.
+            console.print(
+                Text(f"{label:>16}  ", style="dim").append(values[name], style="not dim"), soft_wrap=True
+            )

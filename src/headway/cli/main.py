@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 
 _EXIT_FAILED = 1
-_EXIT_BY_CODE = {"not_running": 3, "already_running": 4, "data_dir_in_use": 4}
+_EXIT_BY_CODE = {"not_running": 3, "data_dir_in_use": 4}
 
 ProjectOption = Annotated[
     Path | None,

@@ -1,8 +1,8 @@
 """Run as a script, never imported: removes a throwaway stack when the process that made it is gone.
 
 Run with ``python -I -S reaper.py DIRECTORY``. Standard input is a pipe from that process, which says what
-else is to be ended (``group PID``, ``socket DIRECTORY``) and at last ``done``; the pipe's end without that word
-means that it was killed. Only the standard library is used, so that this stays small while it waits.
+else is to be ended (``group PID``, ``socket DIRECTORY``) and at last ``done``; the pipe's end without that
+word means that it was killed. Only the standard library is used, so that this stays small while it waits.
 """
 
 from __future__ import annotations

@@ -112,9 +112,7 @@ def _read(file: Path | None) -> str:
 
 def _refusal(error: Any) -> ApiError:
     diagnosis = error.diag
-    lines = [
-        f"{diagnosis.severity or 'ERROR'} {error.pgcode}: {diagnosis.message_primary or str(error).strip()}"
-    ]
+    lines = [f"{error.pgcode}: {diagnosis.message_primary or str(error).strip()}"]
     if diagnosis.message_detail:
         lines.append(diagnosis.message_detail)
     return ApiError(" - ".join(lines), hint=diagnosis.message_hint, code=error.pgcode)

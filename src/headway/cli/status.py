@@ -60,16 +60,19 @@ def print_status(
 
 def _print_services(target: RunningTarget, services: Mapping[str, Mapping[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    figures = {
+        **{
+            name: ", ".join(f"{key} {value}" for key, value in each.items())
+            for name, each in services.items()
+        },
+        "process": str(target.stack.pid),
+        "data": str(target.project.data_dir),
+    }
     console = Console(highlight=False)
     console.print()
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="dim")
-    table.add_column(overflow="fold")
-    for name, figures in services.items():
-        table.add_row(name, Text(", ".join(f"{key} {value}" for key, value in figures.items()) or "running"))
-    table.add_row("process", str(target.stack.pid))
-    table.add_row("data", Text(str(target.project.data_dir)))
-    console.print(table)
+    for name, text in figures.items():
+        console.print(
+            Text(f"{name:>16}  ", style="dim").append(text or "running", style="not dim"), soft_wrap=True
+        )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from headway.errors import ConfigError
 
-__all__ = ["DataDirLock", "RunningStack", "read_running"]
+__all__ = ["DataDirLock", "RunningStack", "holder_pid", "read_running"]
 
 _STATE_FILE = "stack.json"
 _LOCK_FILE = "stack.lock"
+# Whoever looks holds the lock for a moment, too; that must not pass for a running stack.
+_LOOKS = 5
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +48,34 @@ def read_running(data_dir: Path) -> RunningStack | None:
     Args:
         data_dir: The stack's data directory.
     """
+    return _read_state(data_dir) if holder_pid(data_dir) is not None else None
+
+
+def holder_pid(data_dir: Path) -> int | None:
+    """The process that holds ``data_dir`` now, whether its stack answers already or not; ``None`` for none.
+
+    Args:
+        data_dir: The stack's data directory.
+    """
     try:
         descriptor = os.open(data_dir / _LOCK_FILE, os.O_RDWR)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_state(data_dir)
+        return _read_pid(descriptor)
     finally:
         os.close(descriptor)
+    return None
+
+
+def _read_pid(descriptor: int) -> int | None:
+    # Empty for the moment between taking the lock and writing the number.
+    for _ in range(_LOOKS):
+        if number := os.pread(descriptor, 20, 0):
+            return int(number)
+        time.sleep(_LOOK_S)
     return None
 
 
@@ -63,6 +85,17 @@ def _read_state(data_dir: Path) -> RunningStack | None:
         return RunningStack(**raw)  # type: ignore[arg-type]
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _take(descriptor: int) -> bool:
+    for _ in range(_LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK_S)
+        else:
+            return True
+    return False
 
 
 class DataDirLock:
@@ -86,17 +119,18 @@ class DataDirLock:
         """
         self._data_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._data_dir / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(descriptor):
+            pid = _read_pid(descriptor)
             os.close(descriptor)
             holder = _read_state(self._data_dir)
-            who = f"process {holder.pid} at {holder.api_url}" if holder else "another process"
+            who = f"process {pid}" if pid else "another process"
             raise ConfigError(
-                f"{self._data_dir} is in use by {who}",
+                f"{self._data_dir} is in use by {who}" + (f" at {holder.api_url}" if holder else ""),
                 hint="Use the running stack, stop it with `headway down`, or choose another data directory.",
                 code="data_dir_in_use",
-            ) from None
+            )
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         (self._data_dir / _STATE_FILE).unlink(missing_ok=True)
         self._descriptor = descriptor
 
