@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -89,6 +89,15 @@ class LocalSettings(_Settings):
     )
     run_as: str | None = Field(
         default=None, description="The user that Postgres runs as when started by root; nobody when unset."
+    )
+    jwt_algorithm: Literal["ES256", "HS256"] = Field(
+        default="ES256",
+        description="What signs access tokens: the stack's key pair, or its secret as on older projects. "
+        "auth.signing_keys_path in config.toml wins.",
+    )
+    rate_limits: bool = Field(
+        default=False,
+        description="Whether auth.rate_limit in config.toml is enforced; the CLI's stack never does.",
     )
     durable: bool = Field(
         default=True, description="Whether commits reach the disk; throwaway stacks switch it off."

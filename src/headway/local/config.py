@@ -127,6 +127,14 @@ class InbucketConfig(_Section):
     port: Port = 54324
 
 
+class AuthEmailTemplateConfig(_Section):
+    """``[auth.email.template.NAME]``: an own subject and HTML body for one kind of mail."""
+
+    subject: str | None = None
+    content_path: str | None = None
+    """Relative to the ``supabase`` directory's parent, as with the CLI; absolute after ``load_config``."""
+
+
 class AuthEmailConfig(_Section):
     """``[auth.email]``."""
 
@@ -137,16 +145,17 @@ class AuthEmailConfig(_Section):
     max_frequency: Duration = 1.0
     otp_length: int = Field(default=6, ge=6, le=10)
     otp_expiry: int = Field(default=3600, gt=0, le=86400)
+    template: dict[str, AuthEmailTemplateConfig] = {}
 
 
 class AuthRateLimitConfig(_Section):
-    """``[auth.rate_limit]``: e-mails per hour; the others per five minutes and address."""
+    """``[auth.rate_limit]``: e-mails and anonymous users per hour; the others per five minutes."""
 
-    email_sent: int = 2
-    anonymous_users: int = 30
-    token_refresh: int = 150
-    sign_in_sign_ups: int = 30
-    token_verifications: int = 30
+    email_sent: int = Field(default=2, ge=0)
+    anonymous_users: int = Field(default=30, ge=0)
+    token_refresh: int = Field(default=150, ge=0)
+    sign_in_sign_ups: int = Field(default=30, ge=0)
+    token_verifications: int = Field(default=30, ge=0)
 
 
 class AuthConfig(_Section):
@@ -158,6 +167,7 @@ class AuthConfig(_Section):
     jwt_expiry: int = Field(default=3600, gt=0, le=604800)
     jwt_issuer: str | None = None
     signing_keys_path: str | None = None
+    """A file of private JWKs, relative to the ``supabase`` directory; absolute after ``load_config``."""
     enable_refresh_token_rotation: bool = True
     refresh_token_reuse_interval: int = Field(default=10, ge=0)
     enable_signup: bool = True
@@ -196,6 +206,25 @@ def _resolve_env(value: Any) -> Any:
     return value
 
 
+def _resolve_paths(raw: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The same with the paths of ``[auth]`` made absolute, from where the CLI reads each of them."""
+    auth = raw.get("auth")
+    if not isinstance(auth, dict):
+        return raw
+    if isinstance(keys := auth.get("signing_keys_path"), str) and keys:
+        auth["signing_keys_path"] = str(directory / keys)
+    email = auth.get("email")
+    templates = email.get("template") if isinstance(email, dict) else None
+    for template in templates.values() if isinstance(templates, dict) else ():
+        if (
+            isinstance(template, dict)
+            and isinstance(content := template.get("content_path"), str)
+            and content
+        ):
+            template["content_path"] = str(directory.parent / content)
+    return raw
+
+
 def load_config(path: Path) -> ProjectConfig:
     """Read a project's configuration; every default when there is no file.
 
@@ -214,7 +243,7 @@ def load_config(path: Path) -> ProjectConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", hint="Fix the TOML.", code="config_invalid") from error
     try:
-        return ProjectConfig.model_validate(_resolve_env(raw))
+        return ProjectConfig.model_validate(_resolve_paths(_resolve_env(raw), path.absolute().parent))
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
         raise ConfigError(

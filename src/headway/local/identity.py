@@ -69,8 +69,12 @@ class TokenRefused(Exception):
         self.parts = parts
 
 
+def _is_key_id(kid: object) -> bool:
+    return kid is None or isinstance(kid, str)
+
+
 class TokenVerifier:
-    """Verifies the stack's tokens: HS256 with its secret, ES256 with its key.
+    """Verifies the stack's tokens: HS256 with its secret, ES256 (and RS256) with its public keys.
 
     The algorithm is bound to the key, never taken from the token alone, so a token cannot choose to be
     verified as ``none`` or with a public key as an HMAC secret (RFC 8725, section 3.1).
@@ -82,8 +86,18 @@ class TokenVerifier:
     def __init__(self, keys: StackKeys) -> None:
         self._secret = keys.jwt_secret
         self._kid = keys.signing_key.kid
-        self._public_key = keys.signing_key.private_key().public_key()
+        self._public_keys = {self._kid: ("ES256", keys.signing_key.private_key().public_key())}
         self._known: OrderedDict[str, Identity] = OrderedDict()
+
+    def trust(self, kid: str, algorithm: Literal["ES256", "RS256"], public_key: Any) -> None:
+        """Accept tokens of one more key pair from now on.
+
+        Args:
+            kid: The key id in the header of its tokens.
+            algorithm: The only algorithm that its tokens may name.
+            public_key: The public half, in the form that PyJWT verifies with.
+        """
+        self._public_keys[kid] = (algorithm, public_key)
 
     def verify(self, token: str, *, leeway_s: float = 30) -> Identity:
         """The identity behind a token whose signature and times hold.
@@ -120,10 +134,11 @@ class TokenVerifier:
         key: Any
         if algorithm == "HS256":
             key = self._secret
-        elif algorithm == "ES256":
-            if kid is not None and kid != self._kid:
-                raise TokenRefused("key", "no key has the token's key id")
-            key = self._public_key
+        elif algorithm in ("ES256", "RS256"):
+            known = self._public_keys.get(self._kid if kid is None else kid) if _is_key_id(kid) else None
+            if known is None or known[0] != algorithm:
+                raise TokenRefused("key", "no key has the token's key id and algorithm")
+            key = known[1]
         else:
             raise TokenRefused("algorithm", "the token's algorithm is not accepted")
         try:

@@ -1,0 +1,1 @@
+"""The mails that Auth writes, and the inbox where they land."""
