@@ -99,6 +99,12 @@ class LocalSettings(_Settings):
         default=False,
         description="Whether auth.rate_limit in config.toml is enforced; the CLI's stack never does.",
     )
+    resumable_chunk_bytes: int = Field(
+        default=6 * 1024 * 1024,
+        ge=0,
+        description="The size that every chunk of a resumable upload but the last must have, as on hosted "
+        "Supabase; 0 admits any.",
+    )
     durable: bool = Field(
         default=True, description="Whether commits reach the disk; throwaway stacks switch it off."
     )

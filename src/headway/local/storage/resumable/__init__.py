@@ -1,0 +1,1 @@
+"""Resumable uploads by the TUS protocol 1.0.0."""
