@@ -112,10 +112,9 @@ def test_words_that_only_look_like_psql_or_copy_pass() -> None:
     ]
 
 
-_FRAGMENTS = st.sampled_from(
-    "' \" $$ $a$ ; -- /* */ E' \\' ( ) begin atomic case end create function é select 1 copy from '' 💡 .".split()
-    + ["\n", "\r\n", " ", "\ufeff"]
-)
+_PUNCTUATION = "' \" $$ $a$ ; -- /* */ E' \\' ( ) '' . 1 é 💡"
+_WORDS = "begin atomic case end create function select copy from"
+_FRAGMENTS = st.sampled_from([*_PUNCTUATION.split(), *_WORDS.split(), "\n", "\r\n", " ", "\ufeff"])
 _SQL = st.one_of(
     st.lists(_FRAGMENTS, max_size=60).map("".join),
     st.lists(_FRAGMENTS, max_size=60).map(" ".join),

@@ -1,8 +1,8 @@
 """Which extensions the role ``postgres`` may create though it is no superuser.
 
-Hosted projects let it by the module supautils (``supautils.privileged_extensions``); here the control files
-of a packaged installation say ``trusted = true``, which is what PostgreSQL has for it. What reads the server's
-files or the pages of tables stays for superusers, as it does there.
+Hosted projects let it by the module supautils (``supautils.privileged_extensions``). Here the control files
+of a packaged installation say ``trusted = true``, PostgreSQL's own way. What reads the server's files or the
+pages of tables stays for superusers, as it does there.
 """
 
 from __future__ import annotations
