@@ -38,7 +38,21 @@ create or replace function public.js_teapot() returns void language plpgsql as $
 begin raise sqlstate 'PT418' using message = 'I am a teapot', hint = 'Use a kettle.'; end $$;
 grant execute on function public.js_add, public.js_authors_born_after, public.js_teapot
   to anon, authenticated;
-notify pgrst, 'reload schema';
+create or replace function public.js_notify(topic text, payload jsonb) returns void language sql as
+  'select realtime.send(payload, ''progress'', topic, true)';
+revoke execute on function public.js_notify from public;
+grant execute on function public.js_notify to service_role;
+alter publication supabase_realtime add table public.js_notes;
+drop policy if exists "js own topic" on realtime.messages;
+create policy "js own topic" on realtime.messages for select to authenticated
+  using (realtime.topic() = 'js:' || (select auth.uid()));
+"""
+
+_STORAGE_POLICIES = """
+drop policy if exists "js own folder" on storage.objects;
+create policy "js own folder" on storage.objects for all to authenticated
+  using (bucket_id = 'js-private' and (storage.foldername(name))[1] = (select auth.uid())::text)
+  with check (bucket_id = 'js-private' and (storage.foldername(name))[1] = (select auth.uid())::text);
 """
 
 
@@ -51,16 +65,25 @@ def environment(stack: TestStack) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def tables(stack: TestStack) -> None:
-    async def make() -> None:
+def execute(stack: TestStack, sql: str) -> None:
+    async def run() -> None:
         connection = await stack.database.connect("postgres")
         try:
-            await connection.execute(_TABLES)
+            await connection.execute(sql)
         finally:
             await connection.close()
 
-    stack.run(make())
+    stack.run(run())
+
+
+@pytest.fixture
+def tables(stack: TestStack) -> None:
+    execute(stack, _TABLES)
+
+
+@pytest.fixture
+def storage_policies(stack: TestStack) -> None:
+    execute(stack, _STORAGE_POLICIES)
 
 
 def test_rest(stack: TestStack, node: Node, tables: None, tmp_path: Path) -> None:
@@ -69,3 +92,16 @@ def test_rest(stack: TestStack, node: Node, tables: None, tmp_path: Path) -> Non
 
 def test_auth(stack: TestStack, node: Node, tmp_path: Path) -> None:
     node.test("auth.test.mjs", environment(stack), tmp_path)
+
+
+def test_storage(stack: TestStack, node: Node, storage_policies: None, tmp_path: Path) -> None:
+    node.test("storage.test.mjs", environment(stack), tmp_path)
+
+
+def test_realtime(stack: TestStack, node: Node, tables: None, tmp_path: Path) -> None:
+    node.test("realtime.test.mjs", environment(stack), tmp_path)
+
+
+@pytest.mark.browser
+def test_a_page_in_a_real_chromium(stack: TestStack, node: Node, tables: None, tmp_path: Path) -> None:
+    node.test("browser.test.mjs", environment(stack), tmp_path)

@@ -81,7 +81,8 @@ test('the admin API lists, creates, updates and deletes', async () => {
   const listed = await admin.listUsers({ page: 1, perPage: 1000 });
   assert.ok(listed.data.users.some((u) => u.id === id));
   const updated = await admin.updateUserById(id, { user_metadata: { b: 2 } });
-  assert.deepEqual(updated.data.user.user_metadata, { a: 1, b: 2 });
+  const { a, b } = updated.data.user.user_metadata;
+  assert.deepEqual({ a, b }, { a: 1, b: 2 });
   assert.equal((await admin.deleteUser(id)).error, null);
   const gone = await admin.getUserById(id);
   assert.equal(gone.error.code, 'user_not_found');
