@@ -66,6 +66,8 @@ create or replace function realtime.subscription_check_filters() returns trigger
 language plpgsql
 as $$
 declare
+  -- The generated column is not there yet when this runs.
+  reader constant regrole := realtime.to_regrole(new.claims ->> 'role');
   filter realtime.user_defined_filter;
   column_type regtype;
   wanted text;
@@ -75,7 +77,7 @@ begin
     if not exists (
       select from pg_catalog.pg_attribute
        where attrelid = new.entity and attname = wanted and attnum > 0 and not attisdropped
-         and has_column_privilege(new.claims_role, new.entity, attnum, 'SELECT')
+         and has_column_privilege(reader, new.entity, attnum, 'SELECT')
     ) then
       raise exception 'invalid column for select %', wanted using errcode = 'invalid_parameter_value';
     end if;
@@ -84,7 +86,7 @@ begin
     select atttypid into column_type
       from pg_catalog.pg_attribute
      where attrelid = new.entity and attname = filter.column_name and attnum > 0 and not attisdropped
-       and has_column_privilege(new.claims_role, new.entity, attnum, 'SELECT');
+       and has_column_privilege(reader, new.entity, attnum, 'SELECT');
     if not found then
       raise exception 'invalid column for filter %', filter.column_name using errcode = 'invalid_parameter_value';
     end if;
