@@ -355,6 +355,18 @@ class BlobStore:
         """
         return os.listdir(self._directories[area])  # noqa: PTH208
 
+    def length(self, area: str, name: str) -> int | None:
+        """How many bytes a file holds; ``None`` when it is not there. Blocks.
+
+        Args:
+            area: The file's directory.
+            name: The file's name.
+        """
+        try:
+            return os.stat(name, dir_fd=self._directories[area], follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+
     @contextmanager
     def _shard(self, blob: BlobName, *, create: bool = False) -> Iterator[int]:
         shard = blob.file_name[:2]

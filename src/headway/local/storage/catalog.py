@@ -166,26 +166,46 @@ class Catalog:
             StorageFault: a statement or the commit failed.
         """
         assert self._pool is not None, "the catalog is not started"
-        try:
-            async with (
-                self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection,
-                connection.transaction(),
-            ):
-                transaction = Transaction(connection, request)
-                if caller is not None:
-                    await transaction.act_as(caller)
-                yield transaction
-        except asyncpg.PostgresError as error:
-            raise fault_of(error) from error
-        except TimeoutError as error:
-            raise StorageFault(
-                544, "DatabaseTimeout", "The connection to the database timed out", http_status=544
-            ) from error
+        async with (
+            _faults(),
+            self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection,
+            connection.transaction(),
+        ):
+            transaction = Transaction(connection, request)
+            if caller is not None:
+                await transaction.act_as(caller)
+            yield transaction
+
+    async def statement(self, sql: str, *values: Any) -> asyncpg.Record | None:
+        """Run one statement in a transaction of its own, with the rights of the schemas' owner.
+
+        Args:
+            sql: The statement.
+            values: Its parameters.
+
+        Raises:
+            StorageFault: it failed.
+        """
+        assert self._pool is not None, "the catalog is not started"
+        async with _faults():
+            return await self._pool.fetchrow(sql, *values, timeout=_ACQUIRE_TIMEOUT_S)
 
     @property
     def size(self) -> int:
         """How many connections are open."""
         return 0 if self._pool is None else self._pool.get_size()
+
+
+@asynccontextmanager
+async def _faults() -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise fault_of(error) from error
+    except TimeoutError as error:
+        raise StorageFault(
+            544, "DatabaseTimeout", "The connection to the database timed out", http_status=544
+        ) from error
 
 
 async def _set_codecs(connection: asyncpg.Connection[asyncpg.Record]) -> None:

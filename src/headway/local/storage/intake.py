@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headway.local.storage.blobs import BlobStore
 
@@ -72,11 +72,15 @@ class Intake:
         self._buffered += len(data)
         self.size += len(data)
         if self._buffered >= _BATCH_BYTES or len(self._pieces) >= _MAX_PIECES:
-            await self._hand_over()
+            await self._hand_over(self._write_pieces)
 
-    async def finish(self) -> None:
-        """Write what is buffered and see to it that everything is on disk; the file is closed then."""
-        await self._hand_over(last=True)
+    async def finish(self, *, sync: bool = True) -> None:
+        """Write what is buffered; the file is closed then.
+
+        Args:
+            sync: Whether to see to it that everything is on disk.
+        """
+        await self._hand_over(self._write_last if sync else self._write_last_unsynced)
         await self._settle()
 
     async def abandon(self) -> None:
@@ -100,10 +104,9 @@ class Intake:
             return f'"{self._digest.hexdigest()}"'
         return opaque_etag(self.size)
 
-    async def _hand_over(self, *, last: bool = False) -> None:
+    async def _hand_over(self, work: Callable[[Sequence[bytes], int], None]) -> None:
         await self._settle()
         pieces, self._pieces, self._buffered = self._pieces, [], 0
-        work = self._write_last if last else self._write_pieces
         self._writing = asyncio.ensure_future(self._store.run(work, pieces, self.size))
 
     async def _settle(self) -> None:
@@ -133,6 +136,10 @@ class Intake:
         self._write_pieces(pieces, size)
         assert self._descriptor is not None
         self._store.sync(self._descriptor)
+        self._close_file()
+
+    def _write_last_unsynced(self, pieces: Sequence[bytes], size: int) -> None:
+        self._write_pieces(pieces, size)
         self._close_file()
 
     def _close_file(self) -> None:

@@ -57,6 +57,7 @@ class Sweeper:
         for name in leftovers:
             await self._blobs.run(self._blobs.discard, "incoming", name)
         self.removed += len(leftovers)
+        await self._shorten_uploads()
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
@@ -114,6 +115,15 @@ class Sweeper:
         for name in orphans:
             await self._blobs.run(self._blobs.discard, "resumable", name)
         return len(orphans)
+
+    async def _shorten_uploads(self) -> None:
+        """Where a loss of power took bytes that were acknowledged, ask the client for them again."""
+        for name, received in (await self._uploads.unfinished()).items():
+            length = await self._blobs.run(self._blobs.length, "resumable", name)
+            if length is None:
+                await self._uploads.delete(uuid.UUID(name))
+            elif length < received:
+                await self._uploads.advance(uuid.UUID(name), length)
 
     def _held(self, name: str) -> bool:
         try:

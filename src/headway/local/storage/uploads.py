@@ -117,8 +117,8 @@ class Uploader:
         *,
         metadata: Mapping[str, Any],
         user_metadata: Any,
-    ) -> None:
-        """Find out whether the policies admit an upload before its bytes are taken.
+    ) -> Bucket:
+        """Find out whether the policies admit an upload before its bytes are taken; returns its bucket.
 
         Args:
             request: The request.
@@ -127,11 +127,14 @@ class Uploader:
             user_metadata: What the uploader says of it.
 
         Raises:
-            StorageFault: they do not, or there is such an object and it is not to be replaced.
+            StorageFault: they do not, there is no such bucket, or there is such an object and it is not to
+                be replaced.
         """
         row = NewObject(target.bucket_id, target.key, "1", target.owner, metadata, user_metadata)
         async with self._catalog.transaction(request, self._callers.elevated) as transaction:
+            bucket = await find_bucket(transaction, target.bucket_id)
             await probe_write(transaction, target.caller or self._callers.elevated, row, upsert=target.upsert)
+        return bucket
 
     async def take(self, request: StorageRequest, target: UploadTarget) -> asyncpg.Record:
         """Take the object in a request's body; returns its row.

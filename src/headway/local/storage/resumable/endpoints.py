@@ -248,9 +248,7 @@ class ResumableEndpoints:
             if offset != upload.length:
                 raise wrong_offset()
             return tus_reply(204, [("upload-offset", str(offset)), *_progress_headers(upload)])
-        await self._transfer.probe(request, target, upload.metadata, upload.length)
-        async with self._catalog.transaction(request, self._callers.elevated) as transaction:
-            limit = self._uploader.size_limit(await find_bucket(transaction, address.bucket_id), address.key)
+        limit = await self._transfer.probe(request, target, upload.metadata, upload.length)
         async with self._locks.hold(address.upload_id) as give_way:
             upload = await self._find(address, target)
             if upload.received != offset or upload.completed:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +17,12 @@ from headway.local.storage.catalog import Catalog, Transaction
 __all__ = ["Upload", "Uploads"]
 
 _COLUMNS = "id, bucket_id, key, owner, length, received, metadata, created_at, expires_at, completed_at"
+
+# Not waited for on disk: should it be lost with the power, the client sends the same bytes again.
+_ADVANCE = """
+with unsynced as materialized (select set_config('synchronous_commit', 'off', true))
+update _storage_local.resumable_uploads set received = $2 from unsynced where id = $1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Uploads:
             length: Bytes of the whole, if known.
             metadata: What the client said of it.
         """
-        row = await self._one(
+        row = await self._catalog.statement(
             "insert into _storage_local.resumable_uploads"  # noqa: S608
             " (id, bucket_id, key, owner, length, metadata, expires_at)"
             f" values ($1, $2, $3, $4, $5, $6, now() + $7) returning {_COLUMNS}",
@@ -125,7 +130,7 @@ class Uploads:
             bucket_id: The bucket; must be the upload's.
             key: The key; must be the upload's.
         """
-        row = await self._one(
+        row = await self._catalog.statement(
             f"select {_COLUMNS} from _storage_local.resumable_uploads"  # noqa: S608
             " where id = $1 and bucket_id = $2 and key = $3",
             upload_id,
@@ -141,8 +146,8 @@ class Uploads:
             upload_id: The id.
             received: How many altogether.
         """
-        await self._one(
-            "update _storage_local.resumable_uploads set received = $2 where id = $1 returning id",
+        await self._catalog.statement(
+            _ADVANCE,
             upload_id,
             received,
         )
@@ -154,7 +159,7 @@ class Uploads:
             upload: The state so far, with its lock held.
             length: Bytes of the whole.
         """
-        await self._one(
+        await self._catalog.statement(
             "update _storage_local.resumable_uploads set length = $2 where id = $1 returning id",
             upload.id,
             length,
@@ -181,7 +186,9 @@ class Uploads:
         Args:
             upload_id: The id.
         """
-        await self._one("delete from _storage_local.resumable_uploads where id = $1 returning id", upload_id)
+        await self._catalog.statement(
+            "delete from _storage_local.resumable_uploads where id = $1 returning id", upload_id
+        )
 
     async def forget_expired(self) -> int:
         """Forget every expired upload; returns how many there were."""
@@ -191,14 +198,10 @@ class Uploads:
             )
         return len(rows)
 
-    async def unfinished(self) -> set[str]:
-        """The ids of the uploads that still need their files."""
+    async def unfinished(self) -> dict[str, int]:
+        """The ids of the uploads that still need their files, and how long the files must be."""
         async with self._catalog.transaction(None) as transaction:
             rows = await transaction.fetch(
-                "select id from _storage_local.resumable_uploads where completed_at is null"
+                "select id, received from _storage_local.resumable_uploads where completed_at is null"
             )
-        return {str(row["id"]) for row in rows}
-
-    async def _one(self, sql: str, *values: Any) -> asyncpg.Record | None:
-        async with self._catalog.transaction(None) as transaction:
-            return await transaction.fetchrow(sql, *values)
+        return {str(row["id"]): row["received"] for row in rows}

@@ -50,8 +50,8 @@ class Transfer:
         target: UploadTarget,
         metadata: Mapping[str, str | None],
         length: int | None,
-    ) -> None:
-        """Find out whether the policies admit the upload.
+    ) -> int:
+        """Find out whether the policies admit the upload; returns the most bytes that it may have.
 
         Args:
             request: The request.
@@ -62,12 +62,13 @@ class Transfer:
         Raises:
             StorageFault: they do not.
         """
-        await self._uploader.probe(
+        bucket = await self._uploader.probe(
             request,
             target,
             metadata=_known(metadata, length),
             user_metadata=_user_metadata(metadata),
         )
+        return self._uploader.size_limit(bucket, target.key)
 
     async def receive(
         self,
@@ -117,10 +118,7 @@ class Transfer:
         if whole.received == whole.length:
             # Acknowledged only together with the object: a client that asks must not find it complete
             # while there is none.
-            try:
-                await intake.finish()
-            finally:
-                await intake.close()
+            await self._write(intake, sync=True)
             return await self.complete(request, target, whole)
         await self._keep(intake, upload)
         return whole
@@ -188,11 +186,16 @@ class Transfer:
             with suppress(asyncio.CancelledError, TusFault, ClientGone):
                 await reading
 
-    async def _keep(self, intake: Intake, upload: Upload) -> None:
+    @staticmethod
+    async def _write(intake: Intake, *, sync: bool) -> None:
         try:
-            await intake.finish()
+            await intake.finish(sync=sync)
         finally:
             await intake.close()
+
+    async def _keep(self, intake: Intake, upload: Upload) -> None:
+        # A part need not outlive a loss of power, only this process: it is on disk when the whole is.
+        await self._write(intake, sync=False)
         if intake.size:
             await self._uploads.advance(upload.id, upload.received + intake.size)
 
