@@ -8,6 +8,7 @@ import pytest
 
 from headway.local.config import load_config
 from headway.local.database import Database
+from support.people import Project
 from support.postgres import SUPABASE_DIR, TestCluster
 
 
@@ -22,3 +23,24 @@ def shared_database(cluster: TestCluster) -> Iterator[Database]:
 
     with cluster.clone(cluster.template("migrated", migrate)) as cloned:
         yield cloned
+
+
+@pytest.fixture(scope="module")
+def module_project(shared_database: Database) -> Iterator[Project]:
+    opened = Project(shared_database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def project(module_project: Project) -> Project:
+    """A project shared by the tests of a module, each with people and names of its own."""
+    return module_project
+
+
+@pytest.fixture
+def own_project(migrated_database: Database) -> Iterator[Project]:
+    """A project that nobody else has touched."""
+    opened = Project(migrated_database)
+    yield opened
+    opened.close()
