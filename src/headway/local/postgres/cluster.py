@@ -139,12 +139,14 @@ class Cluster:
         return f"{self._binaries.tool('initdb')} printed its reasons into the stack's postgres.log."
 
     def configure(self, settings: Mapping[str, str]) -> None:
-        """Write the server's settings and its access rules.
+        """Make the cluster ready for a server: its settings, its access rules, no trace of a dead one.
 
         Args:
             settings: Values by the name of the setting.
         """
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()]
+        # The directory is held and nobody runs on it, so a pid file is a killed server's.
+        (self._data_dir / "postmaster.pid").unlink(missing_ok=True)
         self._write(_SETTINGS_FILE, "# Written by Headway at each start.\n" + "".join(lines))
         self._write("pg_hba.conf", _HBA)
 

@@ -65,8 +65,6 @@ class ClusterHold:
                 raise self._in_use(foreign)
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps({"owner": os.getpid()}).encode(), 0)
-            # Nobody runs here, so a pid file is a killed server's.
-            (self._data_dir / "postmaster.pid").unlink(missing_ok=True)
         except BaseException:
             os.close(descriptor)
             raise

@@ -43,7 +43,10 @@ class ServerLog:
         """The gravest line printed since the log was opened, without its prefix; ``None`` without one."""
         lines = self.printed().splitlines()
         for word in _GRAVE:
-            for line in lines:
+            for number, line in enumerate(lines):
                 if word in line:
-                    return line.split(word, 1)[1].strip()
+                    fault = line.split(word, 1)[1].strip()
+                    # Which setting it was stands in the line before.
+                    about_settings = number > 0 and fault.endswith("contains errors")
+                    return f"{lines[number - 1].split(':  ', 1)[-1]}; {fault}" if about_settings else fault
         return lines[-1].strip() if lines else None
