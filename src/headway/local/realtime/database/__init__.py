@@ -1,0 +1,1 @@
+"""What Realtime asks of Postgres: rights, stored messages, partitions."""

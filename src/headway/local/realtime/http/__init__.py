@@ -1,0 +1,1 @@
+"""Realtime over plain HTTP: broadcasts, health, and the fault switch."""

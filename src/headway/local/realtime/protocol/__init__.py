@@ -1,0 +1,1 @@
+"""The Phoenix channel protocol as Realtime speaks it: frames in, frames out, join payloads."""

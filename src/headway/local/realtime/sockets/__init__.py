@@ -1,0 +1,1 @@
+"""WebSocket connections: reading, writing without waiting, and letting go of those that misbehave."""

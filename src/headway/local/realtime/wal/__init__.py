@@ -1,0 +1,1 @@
+"""Postgres's write-ahead log, read as a stream of changes."""
