@@ -1,0 +1,55 @@
+"""Whom a request speaks for, with PostgREST's words for tokens that are refused.
+
+Source: PostgREST's documentation, "Authentication" and "Errors", group 3.
+"""
+
+from __future__ import annotations
+
+from headway.local.identity import ANONYMOUS, Identity, TokenRefused, TokenVerifier
+from headway.local.rest.errors import RestError, unauthenticated
+
+__all__ = ["authenticate"]
+
+_LEEWAY_S = 30
+
+
+def authenticate(verifier: TokenVerifier, token: str | None) -> Identity:
+    """The identity behind a token; the anonymous one without a token.
+
+    Args:
+        verifier: The stack's verifier.
+        token: The bearer token.
+
+    Raises:
+        RestError: PGRST301 or PGRST303.
+    """
+    if token is None:
+        return ANONYMOUS
+    try:
+        return verifier.verify(token, leeway_s=_LEEWAY_S)
+    except TokenRefused as refused:
+        raise _refusal(refused) from None
+
+
+def _refusal(refused: TokenRefused) -> RestError:
+    fault = refused.fault
+    if fault == "empty":
+        return unauthenticated("PGRST301", "Empty JWT is sent in Authorization header")
+    if fault == "malformed" and refused.parts is not None and refused.parts != 3:
+        return unauthenticated("PGRST301", f"Expected 3 parts in JWT; got {refused.parts}")
+    if fault == "algorithm":
+        return unauthenticated(
+            "PGRST301", "Wrong or unsupported encoding algorithm", "The JWT's algorithm is not accepted"
+        )
+    if fault in ("key", "signature"):
+        return unauthenticated(
+            "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT"
+        )
+    if fault == "expired":
+        return unauthenticated("PGRST303", "JWT expired")
+    if fault == "premature":
+        issued = "issued" in refused.detail
+        return unauthenticated("PGRST303", "JWT issued at future" if issued else "JWT not yet valid")
+    if fault == "claims":
+        return unauthenticated("PGRST303", "Parsing claims failed", refused.detail)
+    return unauthenticated("PGRST301", "JWT cryptographic operation failed")

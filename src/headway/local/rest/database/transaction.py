@@ -1,0 +1,193 @@
+"""Runs a request's statement in its own transaction, as the caller.
+
+Source: PostgREST's documentation, "Transactions".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import asyncpg
+
+from headway.local.database import Database
+from headway.local.rest.database.codecs import send_text
+from headway.local.rest.database.errors import connect_failure, query_failure
+from headway.local.rest.database.schema_watch import LOGIN_ROLE, State
+from headway.local.rest.errors import RestError
+from headway.local.rest.identifiers import QName
+from headway.local.rest.sql.writer import Statement
+
+__all__ = ["DatabasePool", "Result", "Transaction", "UnknownTypeError"]
+
+MAX_CONNECTIONS = 10
+ACQUIRE_TIMEOUT_S = 10.0
+_STATEMENTS_PER_CONNECTION = 100
+_LARGEST_CACHED_STATEMENT = 32 * 1024
+
+_ISOLATION = {"repeatable read": "REPEATABLE READ", "serializable": "SERIALIZABLE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The frame of a statement.
+
+    Args:
+        settings: Names and values of the settings to make first, the role among them, in order.
+        read_only: Whether writes are refused.
+        isolation: The isolation level as the database spells it in settings.
+        pre_request: A function to call first.
+        rollback: Whether to undo everything in the end.
+        anonymous: Whether the role is the anonymous one.
+    """
+
+    settings: Sequence[tuple[str, str | bytes]]
+    read_only: bool
+    isolation: str | None
+    pre_request: QName | None
+    rollback: bool
+    anonymous: bool
+
+    @property
+    def begin(self) -> str:
+        """The statement that opens it."""
+        level = _ISOLATION.get((self.isolation or "").lower(), "READ COMMITTED")
+        return f"BEGIN ISOLATION LEVEL {level} {'READ ONLY' if self.read_only else 'READ WRITE'}"
+
+
+Result = asyncpg.Record
+
+
+class UnknownTypeError(Exception):
+    """A parameter has a type that is younger than the state, so that it could not be sent as text."""
+
+
+class DatabasePool:
+    """At most ten connections as the login role, made when they are needed.
+
+    Args:
+        database: Where.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._state: State | None = None
+
+    async def start(self, state: State) -> None:
+        """Make the pool.
+
+        Args:
+            state: What is known about the database.
+        """
+        self._state = state
+        self._pool = await asyncpg.create_pool(
+            **self._database.connect_kwargs(LOGIN_ROLE),
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            init=self._prepare,
+            # Settings are local to each transaction, so a connection needs no cleaning.
+            reset=_leave_as_it_is,
+            statement_cache_size=_STATEMENTS_PER_CONNECTION,
+            max_cacheable_statement_size=_LARGEST_CACHED_STATEMENT,
+            max_cached_statement_lifetime=0,
+        )
+
+    async def stop(self) -> None:
+        """Close every connection; requests under way are cut off after a moment."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), 2)
+            except TimeoutError:
+                pool.terminate()
+
+    async def renew(self, state: State) -> None:
+        """Let every connection be replaced before it is used again.
+
+        Args:
+            state: What is now known about the database.
+        """
+        self._state = state
+        if self._pool is not None:
+            await self._pool.expire_connections()
+
+    @property
+    def size(self) -> int:
+        """How many connections there are."""
+        return 0 if self._pool is None else self._pool.get_size()
+
+    async def _prepare(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        assert self._state is not None
+        send_text(connection, self._state.types)
+
+    async def run(
+        self,
+        transaction: Transaction,
+        statements: Sequence[Statement],
+        check: Callable[[list[list[Result]]], None],
+    ) -> list[list[Result]]:
+        """Run statements in one transaction; it is undone if the check raises.
+
+        Args:
+            transaction: The frame.
+            statements: The statements.
+            check: Is shown the rows of each statement before the commit.
+
+        Raises:
+            RestError: of the database, of the check, or because no connection could be had.
+            UnknownTypeError: the state is out of date.
+        """
+        if self._pool is None:
+            raise connect_failure(OSError())
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise connect_failure(error) from error
+        try:
+            return await _run(connection, transaction, statements, check)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if isinstance(error, asyncpg.DataError) and error.severity is None:
+                raise UnknownTypeError from error
+            raise query_failure(error, anonymous=transaction.anonymous) from error
+        finally:
+            await self._pool.release(connection)
+
+
+async def _leave_as_it_is(_: Any) -> None:
+    pass
+
+
+async def _run(
+    connection: Any,
+    transaction: Transaction,
+    statements: Sequence[Statement],
+    check: Callable[[list[list[Result]]], None],
+) -> list[list[Result]]:
+    await connection.execute(transaction.begin)
+    try:
+        await connection.execute(
+            _settings_statement(len(transaction.settings)), *chain.from_iterable(transaction.settings)
+        )
+        if transaction.pre_request is not None:
+            await connection.execute(f"SELECT {transaction.pre_request.sql}()")
+        results = [await connection.fetch(text, *parameters) for text, parameters in statements]
+        check(results)
+        if transaction.rollback:
+            await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    except (RestError, asyncpg.PostgresError):
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("ROLLBACK" if transaction.rollback else "COMMIT")
+    return results
+
+
+@cache
+def _settings_statement(count: int) -> str:
+    calls = (f"set_config(${2 * n + 1}, ${2 * n + 2}, true)" for n in range(count))
+    return f"SELECT {', '.join(calls)}"
