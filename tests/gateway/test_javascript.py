@@ -12,7 +12,7 @@ from support.stack import TestStack
 pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 
 _TABLES = """
-drop table if exists public.js_books, public.js_authors, public.js_notes;
+drop table if exists public.js_books, public.js_authors, public.js_notes cascade;
 create table public.js_authors (
   id int primary key, name text not null, born int, tags text[] not null default '{}'
 );
