@@ -93,7 +93,7 @@ async def of_users(connection: Connection, user_ids: Sequence[UUID]) -> dict[UUI
     """All identities of some users, oldest first."""
     found: dict[UUID, list[Identity]] = {user_id: [] for user_id in user_ids}
     rows = await connection.fetch(
-        "select * from auth.identities where user_id = any($1::uuid[]) order by created_at, id",
+        "select * from auth.identities where user_id = any($1::uuid[]) order by created_at, provider, id",
         list(user_ids),
     )
     for row in rows:
@@ -121,7 +121,10 @@ async def delete(connection: Connection, identity: Identity) -> None:
 async def update_providers(connection: Connection, user: User, now: datetime) -> User:
     """The user with ``app_metadata.provider`` and ``providers`` as their identities say."""
     rows = await connection.fetch(
-        "select provider from auth.identities where user_id = $1 group by provider order by min(created_at)",
+        """
+        select provider from auth.identities where user_id = $1
+        group by provider order by min(created_at), provider
+        """,
         user.id,
     )
     providers = [row["provider"] for row in rows]

@@ -5,6 +5,7 @@ Source: supabase/auth ``internal/api/mail.go`` and ``internal/mailer/templatemai
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlencode
@@ -163,7 +164,7 @@ class Postman:
 
     def _check_frequency(self, sent_at: datetime | None, now: datetime) -> None:
         if sent_at is not None and (again := sent_at + self._settings.mail_frequency) > now:
-            seconds = int((again - now).total_seconds())
+            seconds = math.ceil((again - now).total_seconds())
             raise too_many(
                 "over_email_send_rate_limit",
                 f"For security purposes, you can only request this after {seconds} seconds.",
