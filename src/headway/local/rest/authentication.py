@@ -5,12 +5,15 @@ Source: PostgREST's documentation, "Authentication" and "Errors", group 3.
 
 from __future__ import annotations
 
+import jwt
+
 from headway.local.identity import ANONYMOUS, Identity, TokenRefused, TokenVerifier
 from headway.local.rest.errors import RestError, unauthenticated
 
 __all__ = ["authenticate"]
 
 _LEEWAY_S = 30
+_NO_KEY = "No suitable key or wrong key type"
 
 
 def authenticate(verifier: TokenVerifier, token: str | None) -> Identity:
@@ -28,23 +31,31 @@ def authenticate(verifier: TokenVerifier, token: str | None) -> Identity:
     try:
         return verifier.verify(token, leeway_s=_LEEWAY_S)
     except TokenRefused as refused:
-        raise _refusal(refused) from None
+        raise _refusal(refused, token) from None
 
 
-def _refusal(refused: TokenRefused) -> RestError:
+def _is_unsecured(token: str) -> bool:
+    try:
+        return str(jwt.get_unverified_header(token).get("alg")).lower() == "none"
+    except jwt.InvalidTokenError:
+        return False
+
+
+def _refusal(refused: TokenRefused, token: str) -> RestError:
     fault = refused.fault
     if fault == "empty":
         return unauthenticated("PGRST301", "Empty JWT is sent in Authorization header")
     if fault == "malformed" and refused.parts is not None and refused.parts != 3:
         return unauthenticated("PGRST301", f"Expected 3 parts in JWT; got {refused.parts}")
     if fault == "algorithm":
-        return unauthenticated(
-            "PGRST301", "Wrong or unsupported encoding algorithm", "The JWT's algorithm is not accepted"
-        )
-    if fault in ("key", "signature"):
-        return unauthenticated(
-            "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT"
-        )
+        if _is_unsecured(token):
+            details = "JWT is unsecured but expected 'alg' was not 'none'"
+            return unauthenticated("PGRST301", "Wrong or unsupported encoding algorithm", details)
+        return unauthenticated("PGRST301", _NO_KEY, "No suitable key was found to decode the JWT")
+    if fault == "key":
+        return unauthenticated("PGRST301", _NO_KEY, "No suitable key was found to decode the JWT")
+    if fault == "signature":
+        return unauthenticated("PGRST301", _NO_KEY, "None of the keys was able to decode the JWT")
     if fault == "expired":
         return unauthenticated("PGRST303", "JWT expired")
     if fault == "premature":

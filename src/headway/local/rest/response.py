@@ -196,8 +196,8 @@ def _written(planned: Execute, row: _Row) -> tuple[int, Headers, bytes]:
 
 def _written_status(planned: Execute, row: _Row, *, represented: bool) -> int:
     if planned.kind == "POST":
-        only_updated = row.inserted is not None and row.inserted <= 0
-        return 200 if only_updated and planned.preferences.resolution == "merge-duplicates" else 201
+        merges = planned.preferences.resolution == "merge-duplicates"
+        return 200 if merges and (row.inserted or 0) <= 0 else 201
     if not represented:
         return 204
     return 201 if planned.kind == "PUT" and (row.inserted or 0) > 0 else 200

@@ -55,7 +55,7 @@ class FieldResolver:
 
     def _through(self, field: PlannedField, source: str, target: str) -> PlannedField:
         function = self.cache.representations.get((source, target))
-        return field if function is None else replace(field, transform=function)
+        return field if function is None else replace(field, type=source, transform=function)
 
     def _through_text(self, field: PlannedField) -> PlannedField:
         return self._through(field, "text", field.type)

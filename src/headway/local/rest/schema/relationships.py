@@ -56,9 +56,10 @@ def derive_relationships(
     exposed = frozenset(schemas)
     result: defaultdict[tuple[QName, str], list[Relation]] = defaultdict(list)
     for (table, foreign), relations in by_pair.items():
-        for relation in relations:
-            if table.schema in exposed and _is_visible(relation, exposed):
-                result[table, foreign.schema].append(relation)
+        if table.schema in exposed:
+            # Also without any visible relationship the table is known to have some, which decides about hints.
+            visible = result[table, foreign.schema]
+            visible += [relation for relation in relations if _is_visible(relation, exposed)]
     for relations in result.values():
         relations.sort(key=_order)
     return dict(result)
