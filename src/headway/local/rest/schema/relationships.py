@@ -57,7 +57,7 @@ def derive_relationships(
     result: defaultdict[tuple[QName, str], list[Relation]] = defaultdict(list)
     for (table, foreign), relations in by_pair.items():
         if table.schema in exposed:
-            # Also without any visible relationship the table is known to have some, which decides about hints.
+            # That a table has relationships, even if none is visible, decides about hints.
             visible = result[table, foreign.schema]
             visible += [relation for relation in relations if _is_visible(relation, exposed)]
     for relations in result.values():
