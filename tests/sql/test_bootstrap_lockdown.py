@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg2
@@ -77,6 +78,14 @@ FORBIDDEN = [
     ("drop trigger protect_buckets_delete on storage.buckets", "42501", "must be owner of relation buckets"),
     ("drop trigger tr_check_filters on realtime.subscription", "42501", "must be owner of relation subscription"),
     ("alter trigger protect_objects_delete on storage.objects rename to mine", "42501", "must be owner of table"),
+    ("create or replace trigger protect_objects_delete before delete on storage.objects execute function nothing()",
+     "42501", "must be owner of relation objects"),
+    ("create or replace trigger protect_objects_delete before insert on storage.objects execute function storage.protect_delete()",
+     "42501", "must be owner of relation objects"),
+    ("create table mine () inherits (auth.users)", "42501", "must be owner of table users"),
+    ("create table mine partition of realtime.messages default", "42501", "must be owner of table messages"),
+    ("create statistics mine on name, bucket_id from storage.objects", "42501", "must be owner of table objects"),
+    ("alter sequence auth.refresh_tokens_id_seq restart", "42501", "must be owner of sequence"),
     # Rows that only services write.
     ("delete from storage.objects", "42501", "Direct deletion from storage tables is not allowed"),
     ("delete from storage.buckets where id = 'none'", "42501", "Use the Storage API instead."),
@@ -322,3 +331,31 @@ def test_grants_on_platform_schemas_reach_nobody(cursor: psycopg2.extensions.cur
         " has_schema_privilege('service_role', 'realtime', 'create')"
     )
     assert cursor.fetchone() == (False, False)
+
+
+def test_two_policies_made_at_once_wait_for_each_other(own: Database) -> None:
+    with closing(psycopg2.connect(own.conninfo("postgres"))) as first, ThreadPoolExecutor(1) as pool:
+        with first.cursor() as cursor:
+            cursor.execute("create policy one on storage.objects using (true)")
+
+        def second() -> None:
+            with (
+                closing(psycopg2.connect(own.conninfo("postgres"))) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("create policy two on realtime.messages using (true)")
+                cursor.execute("drop policy two on realtime.messages")
+                connection.commit()
+
+        waiting = pool.submit(second)
+        with (
+            closing(psycopg2.connect(own.conninfo("supabase_admin"))) as observer,
+            observer.cursor() as cursor,
+        ):
+            observer.autocommit = True
+            while not waiting.done():
+                cursor.execute("select count(*) from pg_locks where not granted")
+                if cursor.fetchone() != (0,):
+                    break
+        first.rollback()
+        waiting.result(timeout=30)

@@ -372,6 +372,35 @@ async def test_a_large_file_is_no_trouble(database: Database, project: Project) 
     assert error.line == 40_003
 
 
+async def test_a_migration_that_ends_its_own_session_fails_and_leaves_nothing(
+    database: Database, admin: asyncpg.Connection[asyncpg.Record], project: Project
+) -> None:
+    sql = "create table public.gone (i int);\nselect pg_terminate_backend(pg_backend_pid());\nselect 1;"
+    error = await failure(database, project(**{"migrations/1_gone.sql": sql}))
+    assert error.line == 2
+    assert error.sqlstate in {"57P01", "08003"}, (
+        "the server's word, or the driver's when the socket closes first"
+    )
+    assert await admin.fetchval("select to_regclass('public.gone')") is None
+
+
+async def test_a_cancelled_migration_leaves_nothing(
+    database: Database, admin: asyncpg.Connection[asyncpg.Record], project: Project
+) -> None:
+    sql = "create table public.slow (i int);\nselect pg_sleep(60);"
+    task = asyncio.create_task(apply_migrations(database, project(**{"migrations/1_slow.sql": sql}), CONFIG))
+    sleeping = (
+        "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+    )
+    while not await admin.fetchval(sleeping):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await admin.fetchval("select to_regclass('public.slow')") is None
+    assert not await admin.fetchval(sleeping)
+
+
 # Seeds.
 
 

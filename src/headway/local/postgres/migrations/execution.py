@@ -107,9 +107,17 @@ async def run_file(
                 detail=error.detail,
                 hint=error.hint,
             ) from error
-    except BaseException:
-        if not connection.is_closed():
+    except BaseException as error:
+        try:
             await transaction.rollback()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            pass  # the connection is gone, and its transaction with it
+        if isinstance(error, (asyncpg.InterfaceError, OSError)):
+            raise MigrationFailed(
+                "the connection to the database was lost",
+                file=path,
+                hint="Look into the database's log: headway logs.",
+            ) from error
         raise
     try:
         await transaction.commit()

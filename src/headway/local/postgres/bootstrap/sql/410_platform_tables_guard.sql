@@ -13,6 +13,14 @@ as $$
     'storage.buckets', 'storage.objects', 'storage.s3_multipart_uploads', 'storage.s3_multipart_uploads_parts')
 $$;
 
+create or replace function _local.is_platform_trigger(schema_name text, trigger_name text) returns boolean
+language sql immutable
+as $$
+  select schema_name = 'storage' and trigger_name in (
+    'protect_buckets_delete', 'protect_objects_delete', 'protect_buckets_truncate', 'protect_objects_truncate',
+    'enforce_bucket_name_length_trigger', 'update_objects_updated_at')
+$$;
+
 -- Event triggers fire in the order of their names. The first runs as the caller and notes who that is; the second
 -- runs as supabase_admin and acts on it. Nothing of the caller's runs in between.
 create or replace function _local.note_caller() returns event_trigger
@@ -62,9 +70,7 @@ begin
        and address_names[1] in ('auth', 'storage', 'realtime', '_storage_local')
   loop
     if not _local.platform_table_open_to_postgres(dropped.schema_name, dropped.table_name)
-       or dropped.object_type = 'trigger' and dropped.name in (
-         'protect_buckets_delete', 'protect_objects_delete', 'protect_buckets_truncate', 'protect_objects_truncate',
-         'enforce_bucket_name_length_trigger', 'update_objects_updated_at') then
+       or dropped.object_type = 'trigger' and _local.is_platform_trigger(dropped.schema_name, dropped.name) then
       raise exception 'must be owner of relation %', dropped.table_name using errcode = 'insufficient_privilege';
     end if;
   end loop;
@@ -99,6 +105,29 @@ begin
 end
 $$;
 
+-- The privilege TRIGGER suffices for CREATE OR REPLACE TRIGGER, which must not disarm the platform's own.
+create or replace function _local.check_replaced_triggers() returns event_trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  replaced record;
+begin
+  for replaced in
+    select relation.relname
+      from pg_event_trigger_ddl_commands() as command
+      join pg_catalog.pg_trigger as trigger on command.classid = 'pg_catalog.pg_trigger'::regclass
+                                           and trigger.oid = command.objid
+      join pg_catalog.pg_class as relation on relation.oid = trigger.tgrelid
+     where _local.is_platform_trigger(relation.relnamespace::regnamespace::text, trigger.tgname)
+       and not pg_has_role(current_setting('_local.caller'), relation.relowner, 'usage')
+  loop
+    raise exception 'must be owner of relation %', replaced.relname using errcode = 'insufficient_privilege';
+  end loop;
+end
+$$;
+
 revoke all on schema _local from public;
 revoke all on all functions in schema _local from public;
 
@@ -117,3 +146,11 @@ drop event trigger if exists _local_4_close_platform_tables;
 create event trigger _local_4_close_platform_tables on ddl_command_end
   when tag in ('CREATE POLICY', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER')
   execute function _local.close_platform_tables();
+drop event trigger if exists _local_5_note_caller;
+create event trigger _local_5_note_caller on ddl_command_end
+  when tag in ('CREATE TRIGGER')
+  execute function _local.note_caller();
+drop event trigger if exists _local_6_check_replaced;
+create event trigger _local_6_check_replaced on ddl_command_end
+  when tag in ('CREATE TRIGGER')
+  execute function _local.check_replaced_triggers();
