@@ -1,5 +1,7 @@
 """Background jobs for Supabase whose progress your users can watch."""
 
+from headway.client.callback import callback_url, safe_redirect
+from headway.client.proxies import RequestOrigin
 from headway.errors import (
     ApiError,
     BudgetExceeded,
@@ -34,8 +36,11 @@ __all__ = [
     "JobFailed",
     "LeaseLost",
     "NotFound",
+    "RequestOrigin",
     "Retry",
     "SchemaMismatch",
     "TimedOut",
     "TransportError",
+    "callback_url",
+    "safe_redirect",
 ]
