@@ -97,8 +97,9 @@ create table public.profiles (
   constraint profiles_languages_list check (
     jsonb_typeof(languages) = 'array'
     and jsonb_array_length(languages) <= 100
-    and not jsonb_path_exists(languages, 'strict $[*] ? (
-      @.type() != "object" || !exists(@.language) || @.language.type() != "string" || @.language == ""
+    and not jsonb_path_exists(languages, 'strict $[*] ? (@.type() != "object")')
+    and not jsonb_path_exists(languages, '$[*] ? (
+      !exists(@.language) || @.language.type() != "string" || @.language == ""
     )')
   ),
   constraint profiles_sectors_list check (public.is_text_list(sectors, 200, 200)),
@@ -295,7 +296,7 @@ grant select, insert, update, delete
 -- Applying a parsed CV -----------------------------------------------------------------------------------
 
 -- Everything or nothing, and the same again when repeated. An entry is found by its id, else by what makes two
--- entries the same; what the document leaves out or gives as null keeps its value, and nothing is deleted.
+-- entries the same (and then keeps its spelling); what the document leaves out or gives as null keeps its value, and nothing is deleted.
 create function public.apply_profile(profile uuid, document jsonb) returns public.profiles
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -378,8 +379,8 @@ begin
     work := jsonb_populate_record(null::public.work_experience, item);
     update public.work_experience w
     set
-      company = coalesce(work.company, w.company),
-      title = coalesce(work.title, w.title),
+      company = case when work.id is null then w.company else coalesce(work.company, w.company) end,
+      title = case when work.id is null then w.title else coalesce(work.title, w.title) end,
       start_date = coalesce(work.start_date, w.start_date),
       end_date = coalesce(work.end_date, w.end_date),
       is_current = coalesce(work.is_current, w.is_current),
@@ -412,8 +413,8 @@ begin
     board := jsonb_populate_record(null::public.board_experience, item);
     update public.board_experience b
     set
-      organization = coalesce(board.organization, b.organization),
-      role = coalesce(board.role, b.role),
+      organization = case when board.id is null then b.organization else coalesce(board.organization, b.organization) end,
+      role = case when board.id is null then b.role else coalesce(board.role, b.role) end,
       sector = coalesce(board.sector, b.sector),
       start_date = coalesce(board.start_date, b.start_date),
       end_date = coalesce(board.end_date, b.end_date),
@@ -448,9 +449,9 @@ begin
     study := jsonb_populate_record(null::public.education, item);
     update public.education d
     set
-      institution = coalesce(study.institution, d.institution),
-      degree = coalesce(study.degree, d.degree),
-      field_of_study = coalesce(study.field_of_study, d.field_of_study),
+      institution = case when study.id is null then d.institution else coalesce(study.institution, d.institution) end,
+      degree = case when study.id is null then d.degree else coalesce(study.degree, d.degree) end,
+      field_of_study = case when study.id is null then d.field_of_study else coalesce(study.field_of_study, d.field_of_study) end,
       graduation_year = coalesce(study.graduation_year, d.graduation_year),
       gpa = coalesce(study.gpa, d.gpa),
       honors = coalesce(study.honors, d.honors),

@@ -51,9 +51,9 @@ create table public.talk_tracks (
   constraint talk_tracks_slides_list check (
     jsonb_typeof(slides) = 'array'
     and jsonb_array_length(slides) between 1 and 1000
-    and not jsonb_path_exists(slides, 'strict $[*] ? (
-      @.type() != "object"
-      || !exists(@.position) || @.position.type() != "number"
+    and not jsonb_path_exists(slides, 'strict $[*] ? (@.type() != "object")')
+    and not jsonb_path_exists(slides, '$[*] ? (
+      !exists(@.position) || @.position.type() != "number"
       || !exists(@.text) || @.text.type() != "string"
       || !exists(@.seconds) || @.seconds.type() != "number" || @.seconds < 0
     )')

@@ -87,8 +87,9 @@ create table public.chapters (
   constraint chapters_summary_length check (char_length(summary) <= 20000),
   constraint chapters_sections_list check (
     jsonb_typeof(sections) = 'array'
-    and not jsonb_path_exists(sections, 'strict $[*] ? (
-      @.type() != "object" || !exists(@.title) || @.title.type() != "string"
+    and not jsonb_path_exists(sections, 'strict $[*] ? (@.type() != "object")')
+    and not jsonb_path_exists(sections, '$[*] ? (
+      !exists(@.title) || @.title.type() != "string"
     )')
   ),
   constraint chapters_position_range check (position >= 0),
