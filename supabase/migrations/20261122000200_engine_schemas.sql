@@ -14,13 +14,15 @@ grant usage on schema headway to authenticated, service_role;
 -- Row policies and invoker functions name functions of the private schema, so their callers need to reach it.
 grant usage on schema headway_private to authenticated, service_role;
 
--- Raises a refusal in the shape that every Headway error has: an SQLSTATE of class HW, a message that says
--- what is wrong, the field as DETAIL, and the remedy as HINT.
+-- Raises a refusal in the shape that every Headway error has: an SQLSTATE of class HW, a message that names the
+-- field and says what is wrong, the field alone as DETAIL, and the remedy as HINT.
 create function headway_private.refuse(code text, message text, field text, remedy text) returns void
 language plpgsql immutable set search_path = ''
 as $$
 begin
-  raise exception using errcode = code, message = message, detail = coalesce(field, ''), hint = coalesce(remedy, '');
+  raise exception using
+    errcode = code, message = concat_ws(': ', nullif(field, ''), message),
+    detail = coalesce(field, ''), hint = coalesce(remedy, '');
 end
 $$;
 

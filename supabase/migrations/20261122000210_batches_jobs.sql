@@ -135,6 +135,7 @@ create index jobs_project_idx on headway.jobs (project_id, created_at desc) wher
 create index jobs_parent_idx on headway.jobs (parent_id) where parent_id is not null;
 create index jobs_batch_idx on headway.jobs (batch_id) where batch_id is not null;
 create index jobs_retention_idx on headway.jobs (delete_after) where delete_after is not null;
+create index jobs_failed_idx on headway.jobs (finished_at desc) where status = 'failed';
 create unique index jobs_idempotency_key on headway.jobs (tenant_id, idempotency_key) where idempotency_key is not null;
 create unique index jobs_unique_key on headway.jobs (tenant_id, kind, unique_key)
   where unique_key is not null and status in ('pending', 'processing');

@@ -53,7 +53,7 @@ create table headway.job_events (
   constraint job_events_seq_positive check (seq >= 1),
   constraint job_events_type_known check (
     type in (
-      'submitted', 'replaced', 'ready', 'started', 'stage_started', 'step_started', 'step_completed', 'step_failed',
+      'submitted', 'replaced', 'resumed', 'started', 'stage_started', 'step_started', 'step_completed', 'step_failed',
       'emitted', 'file_added', 'retry_scheduled', 'snoozed', 'released', 'lost', 'waiting', 'signalled',
       'cancel_requested', 'completed', 'failed', 'cancelled', 'retried'
     )
@@ -94,8 +94,9 @@ comment on table headway.attempts is 'Executions that have ended; the running on
 
 -- The exclusive, expiring right to write for one attempt. One row per running job, so the table stays as
 -- small as the workers are many, and a heartbeat touches neither the job nor what is published of it.
+-- No foreign key: its check would cost as much as the lease; a trigger removes the leases of deleted jobs.
 create table headway.leases (
-  job_id uuid primary key references headway.jobs (id) on delete cascade,
+  job_id uuid primary key,
   attempt integer not null,
   token uuid not null,
   worker_id uuid not null,
@@ -105,7 +106,8 @@ create table headway.leases (
   tenant_id uuid not null,
   started_at timestamptz not null,
   expires_at timestamptz not null,
-  deadline_at timestamptz not null
+  deadline_at timestamptz not null,
+  emitted integer not null default 0
 ) with (
   fillfactor = 50,
   autovacuum_vacuum_scale_factor = 0,
@@ -120,7 +122,24 @@ create index leases_kind_idx on headway.leases (kind, tenant_id);
 create index leases_request_idx on headway.leases (request_id);
 
 comment on table headway.leases is 'Who is running which job, until when. Tokens are secret: service role only.';
+comment on column headway.leases.emitted is 'The highest number among the events that this attempt has emitted.';
 comment on column headway.leases.deadline_at is 'The attempt''s timeout; a lease is not extended past it.';
+
+create function headway_private.drop_leases() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  delete from headway.leases l using gone g where l.job_id = g.id;
+  return null;
+end
+$$;
+
+revoke all on function headway_private.drop_leases() from public, anon, authenticated, service_role;
+
+create trigger jobs_drop_leases
+  after delete on headway.jobs
+  referencing old table as gone
+  for each statement execute function headway_private.drop_leases();
 
 create table headway.job_files (
   id uuid primary key default gen_random_uuid(),
@@ -222,7 +241,8 @@ revoke all on table
   headway_private.claim_requests, headway_private.rotations, headway_private.watches
 from public, anon, authenticated, service_role;
 grant select on table
-  headway.job_inputs, headway.job_outputs, headway.job_steps, headway.job_events, headway.attempts,
-  headway.job_files, headway.signals
+  headway.job_outputs, headway.job_steps, headway.job_events, headway.attempts, headway.job_files, headway.signals
 to authenticated, service_role;
-grant select on table headway.leases, headway.file_removals to service_role;
+-- notify may hold a webhook address that is a secret of its own.
+grant select (job_id, payload, bytes) on table headway.job_inputs to authenticated;
+grant select on table headway.job_inputs, headway.leases, headway.file_removals to service_role;

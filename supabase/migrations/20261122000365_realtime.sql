@@ -1,0 +1,23 @@
+-- Realtime: private topics admit exactly those who may read; `jobs` can also be followed as changes.
+-- Nobody but the database sends: there is no policy for INSERT.
+
+create policy "headway: readers receive their jobs" on realtime.messages
+  for select to authenticated
+  using (
+    extension = 'broadcast'
+    and (select realtime.topic()) ~ '^(job|user|project|org):'
+    and headway_private.can_read_topic((select realtime.topic()))
+  );
+
+do $$
+begin
+  if exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime' and not puballtables)
+    and not exists (
+      select from pg_catalog.pg_publication_tables
+      where pubname = 'supabase_realtime' and schemaname = 'headway' and tablename = 'jobs'
+    )
+  then
+    alter publication supabase_realtime add table headway.jobs;
+  end if;
+end
+$$;

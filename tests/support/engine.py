@@ -1,0 +1,206 @@
+"""The engine as its callers meet it: over SQL, in the roles and with the claims that the Data API sets."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from headway.local.database import Database
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Row: TypeAlias = dict[str, Any]
+
+
+class Refused(Exception):
+    """What the engine answers to a request that it refuses: an SQLSTATE of class HW."""
+
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        self.code = str(error.sqlstate)
+        self.field = error.detail or ""
+        self.hint = error.hint or ""
+        super().__init__(f"{self.code} {error.args[0]}")
+
+
+class Caller:
+    """One party that calls the engine: the service role, a signed-in user, nobody.
+
+    Args:
+        connection: A connection as ``authenticator``, for this caller alone.
+        role: The database role of its requests.
+        sub: The user's id, for users.
+        anonymous: Whether the user signed in anonymously.
+    """
+
+    def __init__(
+        self, connection: Connection, role: str, sub: uuid.UUID | None = None, *, anonymous: bool = False
+    ) -> None:
+        self.connection = connection
+        self.role = role
+        self.sub = sub
+        claims: Row = {"role": role}
+        if sub is not None:
+            claims |= {"sub": str(sub), "is_anonymous": anonymous}
+        self._claims = json.dumps(claims)
+
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[Connection]:
+        """A transaction as PostgREST opens it for this caller."""
+        try:
+            async with self.connection.transaction():
+                await self.connection.execute(
+                    "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),"
+                    " set_config('statement_timeout', '8s', true)".replace("$1", f"'{self.role}'").replace(
+                        "$2", f"'{self._claims}'"
+                    )
+                )
+                yield self.connection
+        except asyncpg.PostgresError as error:
+            if str(error.sqlstate).startswith("HW"):
+                raise Refused(error) from error
+            raise
+
+    async def fetch(self, sql: str, *parameters: object) -> list[Row]:
+        """All rows of a statement."""
+        async with self.request() as connection:
+            return [dict(row) for row in await connection.fetch(sql, *parameters)]
+
+    async def value(self, sql: str, *parameters: object) -> Any:
+        """The first column of the first row."""
+        async with self.request() as connection:
+            return await connection.fetchval(sql, *parameters)
+
+    async def call(self, function: str, **arguments: object) -> Any:
+        """Call a function of schema ``headway`` by its argument names; the rows of a set, or the value.
+
+        Dicts and lists travel as JSON, but for lists of texts.
+        """
+        sql, parameters = _named_call(function, arguments)
+        async with self.request() as connection:
+            rows = await connection.fetch(sql, *parameters)
+        if function in _SETS:
+            return [{key: _decoded(value) for key, value in row.items()} for row in rows]
+        return _decoded(rows[0][0])
+
+    async def submit(self, kind: str, payload: object = None, **fields: object) -> Row:
+        """Submit one job; the engine's answer."""
+        body = {"kind": kind, **fields} | ({} if payload is None else {"payload": payload})
+        return await self.submit_body(json.dumps(body, default=str))
+
+    async def submit_body(self, body: str) -> Row:
+        """Submit a body exactly as it is written."""
+        answer: Row = json.loads(await self.value("select headway.submit($1::json)", body))
+        return answer
+
+    async def submit_many(self, jobs: Sequence[Row], **rest: object) -> Row:
+        """Submit several jobs; the engine's answer."""
+        body = json.dumps({"jobs": list(jobs), **rest}, default=str)
+        answer: Row = json.loads(await self.value("select headway.submit_many($1::json)", body))
+        return answer
+
+    async def job(self, job_id: object) -> Row:
+        """The job's row, as this caller sees it."""
+        (row,) = await self.fetch("select * from headway.jobs where id = $1", as_uuid(job_id))
+        return row
+
+    async def events(self, job_id: object) -> list[Row]:
+        """The job's events in order, ``data`` decoded."""
+        rows = await self.fetch(
+            "select * from headway.job_events where job_id = $1 order by seq", as_uuid(job_id)
+        )
+        return [row | {"data": json.loads(row["data"])} for row in rows]
+
+
+class Worker:
+    """A worker process as the engine sees it.
+
+    Args:
+        service: A caller of the service role.
+        kinds: What it registers: names, or whole kinds.
+    """
+
+    def __init__(self, service: Caller, *kinds: str | Row) -> None:
+        self.service = service
+        self.id = uuid.uuid4()
+        self.kinds = [{"kind": kind} if isinstance(kind, str) else kind for kind in kinds]
+
+    async def register(self) -> Worker:
+        """Register, and be ready to claim."""
+        await self.service.call("register_worker", worker_id=self.id, name="test", kinds=self.kinds)
+        return self
+
+    async def claim(self, most: int = 1, **arguments: object) -> list[Row]:
+        """Claim up to ``most`` jobs."""
+        request = {"worker_id": self.id, "request_id": uuid.uuid4(), "max_jobs": most} | arguments
+        rows: list[Row] = await self.service.call("claim", **request)
+        return rows
+
+    async def claim_one(self, **arguments: object) -> Row:
+        """Claim exactly one job."""
+        (lease,) = await self.claim(1, **arguments)
+        return lease
+
+    async def finish(self, lease: Row, outcome: str = "completed", **fields: object) -> Row:
+        """End one attempt; the answer's row."""
+        (row,) = await self.finish_all([held(lease) | {"outcome": outcome} | fields])
+        return row
+
+    async def finish_all(self, outcomes: Sequence[Row]) -> list[Row]:
+        """End several attempts."""
+        rows: list[Row] = await self.service.call("finish", worker_id=self.id, outcomes=list(outcomes))
+        return rows
+
+    async def heartbeat(self, *jobs: Row, **arguments: object) -> list[Row]:
+        """Beat for some jobs."""
+        rows: list[Row] = await self.service.call(
+            "heartbeat", worker_id=self.id, jobs=list(jobs), **arguments
+        )
+        return rows
+
+    async def beat(self, lease: Row, **progress: object) -> Row:
+        """Beat for one job; the answer's row."""
+        (row,) = await self.heartbeat(held(lease) | progress)
+        return row
+
+
+_SETS = {"claim", "heartbeat", "finish", "children", "events_after", "spend_today"}
+_TEXT_ARRAYS = {"queues", "topics"}
+
+
+def held(lease: Row) -> Row:
+    """What every write of a worker carries."""
+    return {key: lease[key] for key in ("job_id", "attempt", "lease_token")}
+
+
+def as_uuid(value: object) -> uuid.UUID:
+    """An id as asyncpg wants it."""
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return json.loads(value)
+    return value
+
+
+def _named_call(function: str, arguments: Row) -> tuple[str, list[object]]:
+    parameters: list[object] = []
+    parts = []
+    for name, value in arguments.items():
+        texts = name in _TEXT_ARRAYS or (function == "claim" and name == "kinds")
+        if isinstance(value, dict | list) and not texts:
+            value = json.dumps(value, default=str)
+        elif name.endswith("_id") or name == "lease_token":
+            value = None if value is None else as_uuid(value)
+        parameters.append(value)
+        parts.append(f"{name} => ${len(parameters)}")
+    return f"select * from headway.{function}({', '.join(parts)})", parameters
+
+
+async def connect(database: Database, role: str = "authenticator") -> Connection:
+    """One more connection, for a caller of its own."""
+    return await database.connect(role)
