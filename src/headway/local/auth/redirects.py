@@ -126,6 +126,8 @@ def glob_to_regex(pattern: str) -> re.Pattern[str]:
 def _bracket(inside: str) -> str:
     negated = inside.startswith("!")
     characters = inside[negated:]
+    if not characters:
+        return re.escape(f"[{inside}]")
     if re.fullmatch(r".-.", characters) and characters[0] <= characters[2]:
         body = f"{re.escape(characters[0])}-{re.escape(characters[2])}"
     else:
