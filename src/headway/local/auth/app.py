@@ -9,13 +9,11 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headway.local.auth.call import Call, Parts
@@ -100,18 +98,24 @@ def build_app(parts: Parts) -> ASGIApp:
         Route(path, _route(parts, endpoint), methods=methods.split("|"))
         for methods, path, endpoint in _ROUTES
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
-    app.router.redirect_slashes = False
-    return _without_trailing_slash(app)
 
-
-def _without_trailing_slash(app: ASGIApp) -> ASGIApp:
-    async def strip(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and len(scope["path"]) > 1 and scope["path"].endswith("/"):
+    # Not a Starlette application: that would answer errors which are the gateway's to answer.
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
-        await app(scope, receive, send)
+        allowed: set[str] = set()
+        for route in routes:
+            match, matched = route.matches(scope)
+            if match is Match.FULL:
+                await route.handle({**scope, **matched}, receive, send)
+                return
+            if match is Match.PARTIAL:
+                allowed |= route.methods or set()
+        await _unrouted(Request(scope, receive), allowed)(scope, receive, send)
 
-    return strip
+    return dispatch
 
 
 def _request_id(request: Request) -> str:
@@ -119,15 +123,15 @@ def _request_id(request: Request) -> str:
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-async def _unrouted(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _unrouted(request: Request, allowed: Collection[str]) -> Response:
     refusal = AuthError(
-        error.status_code,
-        "not_found" if error.status_code == 404 else "method_not_allowed",
+        405 if allowed else 404,
+        "method_not_allowed" if allowed else "not_found",
         f"There is no {request.method} {request.scope['path'][:128]}",
     )
     response = error_response(refusal, request.headers, _request_id(request))
-    response.headers.update(error.headers or {})
+    if allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
     return response
 
 
