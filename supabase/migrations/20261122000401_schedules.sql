@@ -21,6 +21,8 @@ create table headway.schedules (
   last_error_message text,
   tenant_id uuid not null,
   owner_id uuid,
+  -- The owner's account where this project keeps it (third-party Auth does not): it takes its schedules along.
+  account_id uuid references auth.users (id) on delete cascade,
   organization_id uuid references public.organizations (id) on delete cascade,
   project_id uuid references public.projects (id) on delete cascade,
   created_by uuid,
@@ -43,6 +45,7 @@ create table headway.schedules (
 
 create index schedules_due_idx on headway.schedules (next_run_at) where next_run_at is not null;
 create index schedules_owner_idx on headway.schedules (owner_id) where owner_id is not null;
+create index schedules_account_idx on headway.schedules (account_id) where account_id is not null;
 create index schedules_organization_idx on headway.schedules (organization_id) where organization_id is not null;
 create index schedules_project_idx on headway.schedules (project_id) where project_id is not null;
 
@@ -87,6 +90,14 @@ create policy "schedule readers see runs" on headway.schedule_runs
 
 revoke all on table headway.schedules, headway.schedule_runs from public, anon, authenticated, service_role;
 grant select on table headway.schedules, headway.schedule_runs to authenticated, service_role;
+
+-- The account that something personal goes with; what is an organisation's stays when a member goes.
+create function headway_private.account_of(owner_id uuid, organization_id uuid) returns uuid
+language sql stable set search_path = ''
+as $$
+  select u.id from auth.users u where u.id = $1 and $2 is null
+$$;
+revoke all on function headway_private.account_of(uuid, uuid) from public, anon, authenticated, service_role;
 
 -- Ticking -----------------------------------------------------------------------------------------------
 
@@ -344,10 +355,11 @@ begin
     end if;
     insert into headway.schedules (
       name, cron, time_zone, job, missed, grace_seconds, starts_at, ends_at, next_run_at, tenant_id, owner_id,
-      organization_id, project_id, created_by
+      account_id, organization_id, project_id, created_by
     ) values (
       wish.name, wish.cron, wish.time_zone, wish.job, wish.missed, wish.grace_seconds, wish.starts_at, wish.ends_at,
-      wish.next_run_at, tenant, wish.owner_id, wish.organization_id, wish.project_id,
+      wish.next_run_at, tenant, wish.owner_id, headway_private.account_of(wish.owner_id, wish.organization_id),
+      wish.organization_id, wish.project_id,
       case when not service then auth.uid() end
     )
     returning * into stored;
@@ -356,7 +368,8 @@ begin
     set
       cron = wish.cron, time_zone = wish.time_zone, job = wish.job, missed = wish.missed,
       grace_seconds = wish.grace_seconds, starts_at = wish.starts_at, ends_at = wish.ends_at,
-      owner_id = wish.owner_id, project_id = wish.project_id,
+      owner_id = wish.owner_id, account_id = headway_private.account_of(wish.owner_id, wish.organization_id),
+      project_id = wish.project_id,
       created_by = case when not service then auth.uid() end,
       -- Saving it unchanged, as every start of a worker does, must not lose a tick that is due.
       next_run_at = case

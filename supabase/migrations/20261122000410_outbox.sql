@@ -24,6 +24,8 @@ create table headway.notification_endpoints (
   all_tenants boolean not null default false,
   tenant_id uuid not null,
   owner_id uuid,
+  -- The owner's account where this project keeps it: it takes its endpoints along.
+  account_id uuid references auth.users (id) on delete cascade,
   organization_id uuid references public.organizations (id) on delete cascade,
   project_id uuid references public.projects (id) on delete cascade,
   paused_at timestamptz,
@@ -50,6 +52,8 @@ create table headway.notification_endpoints (
 );
 
 create index notification_endpoints_owner_idx on headway.notification_endpoints (owner_id) where owner_id is not null;
+create index notification_endpoints_account_idx on headway.notification_endpoints (account_id)
+  where account_id is not null;
 create index notification_endpoints_organization_idx on headway.notification_endpoints (organization_id)
   where organization_id is not null;
 create index notification_endpoints_project_idx on headway.notification_endpoints (project_id)
@@ -282,8 +286,8 @@ begin
     perform headway_private.refuse('HW202', 'there are 200 endpoints already', 'notify', 'Delete endpoints that are no longer needed.');
   end if;
   insert into headway.notification_endpoints as e (
-    channel, target, tenant_id, owner_id, organization_id, project_id, subscribed, created_by
-  ) values ($1, $2, $3, $4, $5, $6, $7, auth.uid())
+    channel, target, tenant_id, owner_id, account_id, organization_id, project_id, subscribed, created_by
+  ) values ($1, $2, $3, $4, headway_private.account_of($4, $5), $5, $6, $7, auth.uid())
   on conflict on constraint notification_endpoints_once do nothing
   returning e.id into endpoint_id;
   if endpoint_id is null then
@@ -644,10 +648,11 @@ begin
     perform headway_private.refuse('HW202', 'there are 20 endpoints already', 'target', 'Delete one that is no longer needed.');
   end if;
   insert into headway.notification_endpoints as e (
-    channel, target, label, kinds, events, all_tenants, tenant_id, owner_id, organization_id, project_id, created_by
+    channel, target, label, kinds, events, all_tenants, tenant_id, owner_id, account_id, organization_id, project_id,
+    created_by
   ) values (
     channel, target, label, kinds, coalesce(events, '{completed,failed}'), everybody, tenant, scope.owner_id,
-    scope.organization_id, scope.project_id, case when not service then auth.uid() end
+    headway_private.account_of(scope.owner_id, scope.organization_id), scope.organization_id, scope.project_id, case when not service then auth.uid() end
   )
   on conflict on constraint notification_endpoints_once do update
   set subscribed = true, label = excluded.label, kinds = excluded.kinds, events = excluded.events

@@ -336,6 +336,18 @@ def test_running_out_of_turn(project: Project, kind: str) -> None:
     assert schedule(project, saved["id"]).next_run_at == moment(saved["next_run_at"])
 
 
+def test_an_account_takes_its_schedules_along(project: Project, kind: str) -> None:
+    owner, editor = project.person(), project.person()
+    org = project.organization(owner, editor=editor)
+    personal = put(project, editor)
+    shared = put(project, editor, job={"kind": kind, "organization_id": org})
+    project.owner("delete from auth.users where id = %s", editor.id)
+    left = project.owner(
+        "select id from headway.schedules where id = any (%s::uuid[])", [personal["id"], shared["id"]]
+    )
+    assert [str(row.id) for row in left] == [shared["id"]]
+
+
 def test_only_workers_tick(project: Project) -> None:
     with pytest.raises(Refused) as refused:
         project.ask(project.person(), "select headway.tick_schedules()")
