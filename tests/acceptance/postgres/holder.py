@@ -1,7 +1,7 @@
 """Run as a script: a process that owns a server, tells how it goes, and ends as it is told.
 
-``python holder.py DATA_DIR GUARD``; each line on standard input is an order: ``die`` (SIGKILL to itself) or
-``stop``. Prints ``ready PID`` once the server answers.
+``python holder.py DATA_DIR GUARD [durable]`` prints ``ready PID`` once the server answers. A line on standard
+input is an order: ``die`` (SIGKILL to itself) or ``stop``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from headway.local.postgres.server import PostgresServer
 from headway.settings import LocalSettings
 
 
-async def main(data_dir: str, guard: str) -> None:
+async def main(data_dir: str, guard: str, durable: str = "") -> None:
     server = PostgresServer(
         resolve_binaries(LocalSettings()),
         data_dir=Path(data_dir),
-        durable=False,
+        durable=bool(durable),
         guard="pipe" if guard == "pipe" else "pdeathsig",
     )
     await server.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,10 @@ import psutil
 import pytest
 
 from headway.errors import ConfigError
+from headway.local.postgres import install
+from headway.local.postgres.accounts import server_account
 from headway.local.postgres.binaries import Binaries
+from headway.local.postgres.server import PostgresServer
 
 from .conftest import MakeServer
 
@@ -31,7 +35,7 @@ async def _begun(directory: Path) -> Path:
 
 
 async def test_a_cancelled_start_leaves_nothing(make_server: MakeServer, tmp_path: Path) -> None:
-    starting = asyncio.create_task(make_server().start())
+    starting = asyncio.create_task(make_server(durable=True).start())
     await _begun(tmp_path)
     initdb = [child for child in psutil.Process().children(recursive=True) if child.name() == "initdb"]
     assert initdb
@@ -44,7 +48,7 @@ async def test_a_cancelled_start_leaves_nothing(make_server: MakeServer, tmp_pat
 
 
 async def test_a_killed_start_is_begun_anew(make_server: MakeServer, tmp_path: Path) -> None:
-    holder = [sys.executable, Path(__file__).with_name("holder.py"), tmp_path / "postgres", "pipe"]
+    holder = [sys.executable, Path(__file__).with_name("holder.py"), tmp_path / "postgres", "pipe", "durable"]
     with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         partial = await _begun(tmp_path)
         owner.send_signal(signal.SIGKILL)
@@ -67,6 +71,66 @@ async def test_a_failing_initdb_is_quoted_and_leaves_nothing(
         await server.start()
     assert raised.value.code == "initdb_failed"
     assert {entry.name for entry in tmp_path.iterdir()} == {"postgres.lock", "postgres.log"}
+
+
+class TestThrowaway:
+    """Clusters without durability are copies of one that ``initdb`` has made."""
+
+    @pytest.fixture(autouse=True)
+    def cache(self, open_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(install, "_candidates", lambda: iter([open_dir / "cache"]))
+        return open_dir / "cache"
+
+    @staticmethod
+    async def _identity(server: PostgresServer) -> int:
+        connection = await (await server.start()).connect("supabase_admin")
+        try:
+            identity = await connection.fetchval("select system_identifier from pg_control_system()")
+        finally:
+            await connection.close()
+        await server.stop()
+        assert isinstance(identity, int)
+        return identity
+
+    async def test_the_second_is_a_copy_and_a_durable_one_is_not(
+        self, make_server: MakeServer, tmp_path: Path
+    ) -> None:
+        first, second, third = [
+            await self._identity(make_server(data_dir=tmp_path / name, durable=durable))
+            for name, durable in (("a", False), ("b", False), ("c", True))
+        ]
+        assert first == second != third
+
+    async def test_a_template_of_which_something_is_missing_is_made_anew(
+        self, make_server: MakeServer, tmp_path: Path, cache: Path
+    ) -> None:
+        first = await self._identity(make_server(data_dir=tmp_path / "a"))
+        (control,) = cache.glob("clusters/*/data/global/pg_control")
+        control.unlink()
+        second = await self._identity(make_server(data_dir=tmp_path / "b"))
+        third = await self._identity(make_server(data_dir=tmp_path / "c"))
+        assert first != second == third
+
+    async def test_the_template_belongs_to_us_and_a_copy_to_the_server_s_user(
+        self, make_server: MakeServer, tmp_path: Path, cache: Path
+    ) -> None:
+        await self._identity(make_server(data_dir=tmp_path / "a"))
+        await self._identity(make_server(data_dir=tmp_path / "b"))
+        uid = server_account(None).uid
+        assert {file.stat().st_uid for file in (tmp_path / "b").rglob("*")} == {uid}
+        assert {file.stat().st_uid for file in cache.rglob("*")} == {os.geteuid()}
+        (data,) = cache.glob("clusters/*/data")
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+    async def test_a_cancelled_copy_leaves_nothing(self, make_server: MakeServer, tmp_path: Path) -> None:
+        await self._identity(make_server(data_dir=tmp_path / "a"))
+        starting = asyncio.create_task(make_server().start())
+        await _begun(tmp_path)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        left = {entry.name for entry in tmp_path.iterdir() if "postgres" in entry.name}
+        assert left == {"postgres.lock", "postgres.log"}
 
 
 async def test_an_empty_directory_is_used(make_server: MakeServer, tmp_path: Path) -> None:

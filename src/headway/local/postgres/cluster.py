@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from headway.errors import ConfigError
 from headway.local.postgres.accounts import ServerAccount
 from headway.local.postgres.binaries import Binaries
 from headway.local.postgres.process import GuardedProcess, ParentGuard
 from headway.local.postgres.server_log import ServerLog
+from headway.local.postgres.templates import ClusterTemplate
 
 __all__ = ["SUPERUSER", "Cluster"]
 
 SUPERUSER = "supabase_admin"
+T = TypeVar("T")
 _SETTINGS_FILE = "headway.conf"
 _INITDB_TIMEOUT_S = 120
 
@@ -97,7 +101,7 @@ class Cluster:
         partial.mkdir(mode=0o700)
         try:
             self._give(partial)
-            await self._run_initdb(partial, log, hold, durable=durable, guard=guard)
+            await self._fill(partial, log, hold, durable=durable, guard=guard)
             with (partial / "postgresql.conf").open("a", encoding="utf-8") as file:
                 file.write(
                     f"\n# Headway writes this file at each start.\ninclude_if_exists '{_SETTINGS_FILE}'\n"
@@ -107,12 +111,23 @@ class Cluster:
             shutil.rmtree(partial, ignore_errors=True)
             raise
 
-    async def _run_initdb(
+    async def _fill(
         self, directory: Path, log: ServerLog, hold: int, *, durable: bool, guard: ParentGuard
     ) -> None:
         options = ["-U", SUPERUSER, "-A", "trust", "--encoding=UTF8", *_locale(self._binaries.major)]
-        if not durable:
-            options.append("--no-sync")
+        if durable:
+            await self._run_initdb(directory, options, log, hold, guard)
+            return
+        template = ClusterTemplate(self._binaries, options, self._account)
+        if not await _uninterrupted(template.copy, directory):
+            for half in directory.iterdir():
+                shutil.rmtree(half) if half.is_dir() and not half.is_symlink() else half.unlink()
+            await self._run_initdb(directory, [*options, "--no-sync"], log, hold, guard)
+            await _uninterrupted(template.keep, directory)
+
+    async def _run_initdb(
+        self, directory: Path, options: Sequence[str], log: ServerLog, hold: int, guard: ParentGuard
+    ) -> None:
         with self.reachable(directory) as (path, keep):
             process = GuardedProcess(
                 [self._binaries.tool("initdb"), "-D", path, *options],
@@ -203,6 +218,16 @@ class Cluster:
                 hint="Set HEADWAY_LOCAL_DATA_DIR to a directory on a local disk.",
                 code="data_dir_unowned",
             ) from error
+
+
+async def _uninterrupted(function: Callable[[Path], T], directory: Path) -> T:
+    """Run a function on a thread; whoever cancels us may tidy up only when it has come to its end."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, directory))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
 
 
 def _locale(major: int) -> list[str]:

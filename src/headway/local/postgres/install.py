@@ -23,7 +23,7 @@ from headway.errors import ConfigError
 from headway.local.postgres.accounts import ServerAccount
 from headway.local.postgres.trust import TRUSTED, trust_extensions
 
-__all__ = ["cache_dir", "extension_digest", "install_copy", "install_extensions"]
+__all__ = ["cache_dir", "exclusive", "extension_digest", "install_copy", "install_extensions"]
 
 _UNUSED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "doc", "man", "*.a", "__pycache__")
 
@@ -99,11 +99,9 @@ def install_copy(
     """
     if destination.is_dir():
         return
-    with _exclusive(destination.parent):
+    with exclusive(destination.parent):
         if destination.is_dir():
             return
-        for abandoned in destination.parent.glob(".partial-*"):
-            shutil.rmtree(abandoned)
         partial = destination.parent / f".partial-{secrets.token_hex(6)}"
         partial.mkdir(mode=0o755)
 
@@ -152,12 +150,19 @@ def _link_or_copy(source: str, target: str, account: ServerAccount) -> None:
 
 
 @contextmanager
-def _exclusive(directory: Path) -> Iterator[None]:
+def exclusive(directory: Path) -> Iterator[None]:
+    """Hold a directory of the cache alone, made if need be, and sweep what interrupted holders left.
+
+    Args:
+        directory: Its half-made entries are called ``.partial-*``.
+    """
     directory.mkdir(exist_ok=True)
     directory.chmod(0o755)
     descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for abandoned in directory.glob(".partial-*"):
+            shutil.rmtree(abandoned)
         yield
     finally:
         os.close(descriptor)
