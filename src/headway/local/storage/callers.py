@@ -14,6 +14,9 @@ __all__ = ["Caller", "Callers"]
 
 _BEARER_PREFIX = re.compile(r"^Bearer\s+", re.IGNORECASE)
 
+# The service's own login, which owns the tables and so passes their policies: no token may become it.
+_OWN_ROLES = frozenset(("none", "supabase_storage_admin"))
+
 # The wording of the JWT library that the real service uses.
 _WORDING = {
     "empty": "Invalid Compact JWS",
@@ -117,6 +120,9 @@ class Callers:
         token = _BEARER_PREFIX.sub("", request.headers.get("authorization", ""))
         try:
             # No leeway: the real service allows none.
-            return Caller.of(self._verifier.verify(token, leeway_s=0), authenticated=True)
+            identity = self._verifier.verify(token, leeway_s=0)
         except TokenRefused as refused:
             raise access_denied(_WORDING[refused.fault]) from None
+        if identity.role in _OWN_ROLES:
+            raise access_denied(f'permission denied to set role "{identity.role}"')
+        return Caller.of(identity, authenticated=True)
