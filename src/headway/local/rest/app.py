@@ -23,7 +23,6 @@ from headway.local.rest.planning import (
     Execute,
     Information,
     Planned,
-    plan_request,
     refuse_unqualified,
 )
 from headway.local.rest.request.http import HttpRequest, read_body
@@ -95,7 +94,7 @@ class RestApp:
         return state
 
     async def _respond(self, request: HttpRequest, body: bytes, identity: Identity, state: State) -> Response:
-        planned = plan_request(request, body, state.config, state.cache)
+        planned = state.plans.plan(request, body)
         if isinstance(planned, Information):
             return _allowed(planned)
         transaction = self._transaction(request, planned, identity, state)

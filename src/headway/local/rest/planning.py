@@ -35,11 +35,10 @@ from headway.local.rest.request.media_types import (
     parse_accept,
     parse_media_type,
 )
-from headway.local.rest.request.payload import parse_payload
+from headway.local.rest.request.payload import Payload, parse_payload
 from headway.local.rest.request.preferences import Preferences, parse_preferences
 from headway.local.rest.request.query_string import (
     QueryParameters,
-    canonical,
     parse_query_string,
     split_query_string,
 )
@@ -74,6 +73,7 @@ class Execute:
         preferences: Those that were applied.
         range: The rows asked for.
         location: The path that ``Location`` and ``Content-Location`` name.
+        query: The raw query string.
         schema: The schema, where it is to be named in the response.
         head: Whether the body is left out.
         refusal: What ``safeupdate`` would refuse in it.
@@ -89,6 +89,7 @@ class Execute:
     preferences: Preferences
     range: Range
     location: str
+    query: bytes
     schema: str | None
     head: bool
     refusal: str | None
@@ -114,12 +115,14 @@ class Describe:
 Planned = Execute | Information | Describe
 
 
-def plan_request(request: HttpRequest, body: bytes, config: RestConfig, cache: SchemaCache) -> Planned:
+def plan_request(
+    request: HttpRequest, body: bytes | Payload, config: RestConfig, cache: SchemaCache
+) -> Planned:
     """What a request means.
 
     Args:
         request: The request line and headers.
-        body: The request's body.
+        body: The request's body, or what was already made of it.
         config: The configuration.
         cache: The schema cache.
 
@@ -152,7 +155,7 @@ def _schema(request: HttpRequest, config: RestConfig) -> tuple[str, str | None]:
 @dataclass(frozen=True, slots=True)
 class _Planner:
     request: HttpRequest
-    body: bytes
+    body: bytes | Payload
     config: RestConfig
     cache: SchemaCache
     schema: str
@@ -197,7 +200,7 @@ class _Planner:
         payload = None
         arguments = frozenset(argument for argument, _ in query.arguments)
         if method == "POST":
-            payload = parse_payload(self.body, content_type, query.columns, rpc=True)
+            payload = self._payload(content_type, query.columns, rpc=True)
             arguments = payload.keys
         routine = find_routine(self.cache, function, arguments, content_type.name, post=method == "POST")
         if method == "OPTIONS":
@@ -257,7 +260,6 @@ class _Planner:
         statement = read_statement(
             plan, preferences, self.config.max_rows, span, self._headless(body), media_type
         )
-        shown = canonical(pairs)
         return self._execute(
             "read",
             statement,
@@ -265,7 +267,7 @@ class _Planner:
             media_type,
             replace(preferences, resolution=None, returning=None, missing=None, max_affected=None),
             span,
-            f"/{table.name}{f'?{shown}' if shown else ''}",
+            f"/{table.name}",
             count_plan=count_plan_statement(plan)
             if preferences.count in ("planned", "estimated") and media_type.plan is None
             else None,
@@ -278,7 +280,7 @@ class _Planner:
         payload = None
         if method != "DELETE":
             columns = query.columns if method in ("POST", "PATCH") else None
-            payload = parse_payload(self.body, self._content_type(), columns, rpc=False)
+            payload = self._payload(self._content_type(), columns, rpc=False)
         if table not in self.cache.tables:
             raise no_table(self.cache, table)
         preferences = self._preferences()
@@ -320,6 +322,11 @@ class _Planner:
 
     def _range(self, query: QueryParameters) -> Range:
         return top_level_range(self.request.method, query.ranges, self.request.header("range"))
+
+    def _payload(self, content_type: MediaType, columns: frozenset[str] | None, *, rpc: bool) -> Payload:
+        if isinstance(self.body, Payload):
+            return self.body
+        return parse_payload(self.body, content_type, columns, rpc=rpc)
 
     def _content_type(self) -> MediaType:
         header = self.request.header("content-type")
@@ -379,6 +386,7 @@ class _Planner:
             preferences=preferences,
             range=span,
             location=location,
+            query=self.request.query,
             schema=self.profile,
             head=self.request.method == "HEAD",
             refusal=refusal,

@@ -23,6 +23,7 @@ from headway.local.rest.errors import (
     singular_error,
 )
 from headway.local.rest.planning import Execute
+from headway.local.rest.request.query_string import canonical
 from headway.local.rest.request.ranges import content_range, page_status
 
 __all__ = ["Response", "answer", "check_rows", "error_response", "render"]
@@ -164,7 +165,9 @@ def _page(planned: Execute, row: _Row, total: int | None) -> tuple[int, Headers,
     last = first + row.page - 1
     headers: Headers = [("Content-Range", content_range(first, last, total))]
     if planned.kind == "read":
-        headers.append(("Content-Location", _ascii(planned.location)))
+        shown = canonical(planned.query)
+        location = _ascii(planned.location)
+        headers.append(("Content-Location", f"{location}?{shown}" if shown else location))
     if planned.routine is not None and planned.routine.returns_void:
         return 204, headers + _applied(planned), b""
     status, body = page_status(first, last, total), row.body

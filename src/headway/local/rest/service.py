@@ -21,20 +21,20 @@ class _RestService:
 
     def __init__(self, context: StackContext) -> None:
         self._pool = DatabasePool(context.database)
-        self._watch = SchemaWatch(context.database, project_config(context.config.api), self._pool.renew)
+        self._watch = SchemaWatch(context.database, project_config(context.config.api), self._on_change)
         self.app: ASGIApp = RestApp(
             context.verifier, self._watch, self._pool, f"{context.public_url}/rest/v1"
         )
 
     async def start(self) -> None:
         await self._watch.start()
-        state = self._watch.state
-        assert state is not None
-        await self._pool.start(state)
 
     async def stop(self) -> None:
         await self._watch.stop()
-        await self._pool.stop()
+        self._pool.stop()
+
+    def _on_change(self, state: State) -> None:
+        self._pool.renew(state.types)
 
     def status(self) -> Mapping[str, Any]:
         state: State | None = self._watch.state

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,12 @@ from headway.local.rest.database.settings import (
     apply_settings,
     parse_role_settings,
 )
+from headway.local.rest.database.transaction import LOGIN_ROLE
+from headway.local.rest.plan_cache import PlanCache
 from headway.local.rest.schema.cache import load_schema_cache
 from headway.local.rest.schema.model import SchemaCache
 
-__all__ = ["LOGIN_ROLE", "SchemaWatch", "State"]
-
-LOGIN_ROLE = "authenticator"
+__all__ = ["SchemaWatch", "State"]
 
 _log = logging.getLogger(__name__)
 _CHANNEL = "pgrst"
@@ -45,11 +45,13 @@ class State:
         config: The configuration.
         cache: The schema cache.
         types: The types of the database.
+        plans: Plans requests, and remembers how.
     """
 
     config: RestConfig
     cache: SchemaCache
     types: tuple[PgType, ...]
+    plans: PlanCache
 
 
 class SchemaWatch:
@@ -61,9 +63,7 @@ class SchemaWatch:
         on_change: Called after each load with the new state.
     """
 
-    def __init__(
-        self, database: Database, config: RestConfig, on_change: Callable[[State], Awaitable[None]]
-    ) -> None:
+    def __init__(self, database: Database, config: RestConfig, on_change: Callable[[State], None]) -> None:
         self._database = database
         self._config = config
         self._on_change = on_change
@@ -172,8 +172,8 @@ class SchemaWatch:
                 hoisted=config.hoisted,
                 version=self._version,
             )
-        self._state = State(config, cache, types)
-        await self._on_change(self._state)
+        self._state = State(config, cache, types, PlanCache(config, cache))
+        self._on_change(self._state)
 
 
 class _connected:

@@ -5,25 +5,25 @@ Source: PostgREST's documentation, "Transactions".
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from headway.local.database import Database
-from headway.local.rest.database.codecs import send_text
+from headway.local.rest.database.codecs import PgType, send_text
 from headway.local.rest.database.errors import connect_failure, query_failure
-from headway.local.rest.database.schema_watch import LOGIN_ROLE, State
+from headway.local.rest.database.pool import ConnectionPool
 from headway.local.rest.errors import RestError
 from headway.local.rest.identifiers import QName
 from headway.local.rest.sql.writer import Statement
 
-__all__ = ["DatabasePool", "Result", "Transaction", "UnknownTypeError"]
+__all__ = ["LOGIN_ROLE", "DatabasePool", "Result", "Transaction", "UnknownTypeError"]
 
+LOGIN_ROLE: Final = "authenticator"
 MAX_CONNECTIONS = 10
 ACQUIRE_TIMEOUT_S = 10.0
 _STATEMENTS_PER_CONNECTION = 100
@@ -63,7 +63,7 @@ Result = asyncpg.Record
 
 
 class UnknownTypeError(Exception):
-    """A parameter has a type that is younger than the state, so that it could not be sent as text."""
+    """A parameter has a type that is younger than the known ones, so that it could not be sent as text."""
 
 
 class DatabasePool:
@@ -75,55 +75,37 @@ class DatabasePool:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._state: State | None = None
+        self._types: Sequence[PgType] = ()
+        self._pool = ConnectionPool(self._connect, MAX_CONNECTIONS, ACQUIRE_TIMEOUT_S)
 
-    async def start(self, state: State) -> None:
-        """Make the pool.
-
-        Args:
-            state: What is known about the database.
-        """
-        self._state = state
-        self._pool = await asyncpg.create_pool(
+    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             **self._database.connect_kwargs(LOGIN_ROLE),
-            min_size=1,
-            max_size=MAX_CONNECTIONS,
-            init=self._prepare,
-            # Settings are local to each transaction, so a connection needs no cleaning.
-            reset=_leave_as_it_is,
+            timeout=ACQUIRE_TIMEOUT_S,
             statement_cache_size=_STATEMENTS_PER_CONNECTION,
             max_cacheable_statement_size=_LARGEST_CACHED_STATEMENT,
             max_cached_statement_lifetime=0,
         )
+        send_text(connection, self._types)
+        return connection
 
-    async def stop(self) -> None:
-        """Close every connection; requests under way are cut off after a moment."""
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            try:
-                await asyncio.wait_for(pool.close(), 2)
-            except TimeoutError:
-                pool.terminate()
-
-    async def renew(self, state: State) -> None:
+    def renew(self, types: Sequence[PgType]) -> None:
         """Let every connection be replaced before it is used again.
 
         Args:
-            state: What is now known about the database.
+            types: The types of the database.
         """
-        self._state = state
-        if self._pool is not None:
-            await self._pool.expire_connections()
+        self._types = types
+        self._pool.renew()
+
+    def stop(self) -> None:
+        """Close every connection; requests under way fail."""
+        self._pool.close()
 
     @property
     def size(self) -> int:
         """How many connections there are."""
-        return 0 if self._pool is None else self._pool.get_size()
-
-    async def _prepare(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
-        assert self._state is not None
-        send_text(connection, self._state.types)
+        return self._pool.size
 
     async def run(
         self,
@@ -140,26 +122,19 @@ class DatabasePool:
 
         Raises:
             RestError: of the database, of the check, or because no connection could be had.
-            UnknownTypeError: the state is out of date.
+            UnknownTypeError: the types are out of date.
         """
-        if self._pool is None:
-            raise connect_failure(OSError())
+        connected = False
         try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            async with self._pool.connection() as connection:
+                connected = True
+                return await _run(connection, transaction, statements, check)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise connect_failure(error) from error
-        try:
-            return await _run(connection, transaction, statements, check)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if not connected:
+                raise connect_failure(error) from error
             if isinstance(error, asyncpg.DataError) and error.severity is None:
                 raise UnknownTypeError from error
             raise query_failure(error, anonymous=transaction.anonymous) from error
-        finally:
-            await self._pool.release(connection)
-
-
-async def _leave_as_it_is(_: Any) -> None:
-    pass
 
 
 async def _run(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from headway.local.rest.request.ast import Condition, Filter, OrderTerm, SelectItem
@@ -23,13 +24,21 @@ from headway.local.rest.request.grammar import (
 )
 from headway.local.rest.request.ranges import EVERYTHING, Range
 
-__all__ = ["Path", "QueryParameters", "canonical", "parse_query_string", "split_query_string"]
+__all__ = [
+    "RESERVED_ANYWHERE",
+    "Path",
+    "QueryParameters",
+    "canonical",
+    "decode",
+    "parse_query_string",
+    "split_query_string",
+]
 
 Path = tuple[str, ...]
 """The embeds from the root to where something applies."""
 
 _RESERVED = frozenset({"select", "columns", "on_conflict"})
-_RESERVED_ANYWHERE = frozenset({"order", "limit", "offset", "and", "or"})
+RESERVED_ANYWHERE = frozenset({"order", "limit", "offset", "and", "or"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +79,24 @@ def split_query_string(raw: bytes) -> list[tuple[bytes, bytes | None]]:
         if not part:
             continue
         name, equals, value = part.partition(b"=")
-        pairs.append((_decode(name), _decode(value) if equals else None))
+        pairs.append((decode(name), decode(value) if equals else None))
     return pairs
 
 
-def _decode(text: bytes) -> bytes:
+def decode(text: bytes) -> bytes:
+    """A name or value without its percent and plus escapes."""
     text = text.replace(b"+", b" ")
     return unquote_to_bytes(text) if b"%" in text else text
 
 
-def canonical(pairs: Sequence[tuple[bytes, bytes | None]]) -> str:
+@lru_cache(maxsize=256)
+def canonical(raw: bytes) -> str:
     """The query string sorted by name, equal names joined by commas: what Content-Location shows.
 
     Args:
-        pairs: As ``split_query_string`` gives them.
+        raw: The query string.
     """
+    pairs = split_query_string(raw)
     merged: dict[bytes, list[str]] = {}
     for name, value in sorted(pairs, key=lambda pair: pair[0]):
         merged.setdefault(name, []).append(quote_from_bytes(value or b"", safe="-_.~"))
@@ -125,7 +137,7 @@ def parse_query_string(pairs: Sequence[tuple[bytes, bytes | None]], *, arguments
         if value is None:
             continue
         prefix, _, last = name.rpartition(".")
-        if last not in _RESERVED_ANYWHERE:
+        if last not in RESERVED_ANYWHERE:
             names.add(name)
             path, field = parse_path(name)
             operation = parse_operation(value, optional=arguments)
