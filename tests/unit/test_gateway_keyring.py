@@ -23,6 +23,8 @@ RING = KeyRing(KEYS)
         (KEYS.anon_key, KEYS.anon_key),
         (KEYS.service_role_key, KEYS.service_role_key),
     ],
+    # Keys are random, and test processes must agree on the tests' names.
+    ids=["publishable", "secret", "anon", "service_role"],
 )
 def test_each_key_stands_for_its_roles_jwt_with_or_without_itself_as_bearer(key: str, token: str) -> None:
     assert RING.authorization("", key) == f"Bearer {token}"
@@ -49,6 +51,7 @@ def test_another_scheme_is_no_users_token() -> None:
         (f"Bearer {KEYS.secret_key}", KEYS.publishable_key, "Invalid API key"),
         ("Bearer sb_secret_guess", KEYS.publishable_key, "Invalid API key"),
     ],
+    ids=["nothing", "only a bearer", "a guess", "a cut key", "another key as bearer", "a guess as bearer"],
 )
 def test_what_is_no_key_of_the_stack_is_refused(authorization: str, key: str, message: str) -> None:
     with pytest.raises(KeyRefused) as refusal:
