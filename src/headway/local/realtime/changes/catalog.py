@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headway.local.realtime.changes.values import Encode, TypeInfo, encoder_for
 from headway.local.realtime.database.sessions import Connection, Record
-from headway.local.realtime.wal.pgoutput import Relation
+from headway.local.realtime.wal.pgoutput import Column, Relation
 
 __all__ = ["PUBLICATION", "ColumnInfo", "Key", "Table", "load_table", "published_tables"]
 
@@ -73,23 +73,25 @@ class Table:
     """A table of the stream: the relation that the log announced, and the catalogue's view of it.
 
     Args:
-        encoders: Per column of the relation, how its values become JSON; ``None`` where Postgres is asked.
         keys: The primary key's columns; empty without one, or when the log lacks one of them.
+        foreign_columns: The relation's columns whose values only Postgres can write as JSON.
         generated: The stored generated columns, which the log does not hold.
         key_names: The names of the primary key's columns.
     """
 
     relation: Relation
     columns: tuple[ColumnInfo, ...]
-    encoders: tuple[Encode | None, ...]
     keys: tuple[Key, ...]
+    foreign_columns: tuple[Column, ...]
     generated: tuple[str, ...]
     key_names: frozenset[str]
-    _encoder_of: dict[str, Encode | None]
+    _encoders: dict[str, Encode | None]
+    views: dict[object, object] = field(default_factory=dict)
+    """What is derived from the table for some subscribers, kept as long as the table is as it is."""
 
     def encoder(self, column: str) -> Encode | None:
         """How a column's values become JSON; ``None`` where Postgres is asked."""
-        return self._encoder_of[column]
+        return self._encoders[column]
 
     @property
     def qualified(self) -> str:
@@ -124,12 +126,12 @@ async def load_table(connection: Connection, relation: Relation) -> Table:
     positions = {column.name: n for n, column in enumerate(relation.columns)}
     keys = [Key(c.name, c.type_sql, positions[c.name]) for c in columns if c.is_key and c.name in positions]
     key_names = frozenset(c.name for c in columns if c.is_key)
-    encoders = tuple(encoder_for(column.type_oid, types) for column in relation.columns)
+    encoders = {column.name: encoder_for(column.type_oid, types) for column in relation.columns}
     return Table(
         relation=relation,
         columns=columns,
-        encoders=encoders,
-        _encoder_of={c.name: e for c, e in zip(relation.columns, encoders, strict=True)},
+        foreign_columns=tuple(c for c in relation.columns if encoders[c.name] is None),
+        _encoders=encoders,
         keys=tuple(keys) if len(keys) == len(key_names) else (),
         generated=tuple(c.name for c in columns if c.is_generated and c.name not in positions),
         key_names=key_names,

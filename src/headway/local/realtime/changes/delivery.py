@@ -13,14 +13,15 @@ import asyncpg
 import orjson
 
 from headway.local.identity import Identity
-from headway.local.realtime.changes.bindings import Attachment, Candidate, TableWatch
+from headway.local.realtime.changes.bindings import Binding, Candidate, TableWatch
 from headway.local.realtime.changes.catalog import Table, quoted
 from headway.local.realtime.changes.payload import (
     BAD_REQUEST,
     UNAUTHORIZED,
     Row,
+    View,
     error_document,
-    row_document,
+    view_of,
 )
 from headway.local.realtime.changes.predicates import Comparison
 from headway.local.realtime.changes.visibility import Claims, Verdict, VisibilityCheck
@@ -35,22 +36,40 @@ __all__ = ["Judged", "deliver", "judge_rows"]
 
 _log = logging.getLogger("headway.realtime")
 
-# Rows delivered before the loop is given to others: a few milliseconds' worth with one subscriber.
-_ROWS_PER_TURN = 32
+# Rows delivered before the loop is given to others: about a millisecond's worth with one subscriber.
+_ROWS_PER_TURN = 16
 # A subscriber that lags by so much is waited for, once, before more is queued for it.
 _LAG_BYTES = 2 * 1024 * 1024
 _LAG_PATIENCE_S = 0.25
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known of a batch of one table's rows.
+
+    Args:
+        watch: Who asked for the table.
+        verdict: What they may see.
+        failures: The roles that get an error for inserts and updates, whatever their filters.
+    """
+
+    watch: TableWatch
+    verdict: Verdict
+    failures: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """A row with those who asked for it, and what is known of what they may see."""
+    """A row with those who asked for it.
+
+    Args:
+        position: Of the row in the batch that was judged.
+    """
 
     row: Row
     position: int
     candidates: list[Candidate]
-    watch: TableWatch
-    verdict: Verdict
+    judgement: Judgement
 
 
 async def judge_rows(
@@ -72,14 +91,15 @@ async def judge_rows(
         if row.change.action != "DELETE":
             claims.update(_claims(candidate.identity) for candidate in candidates)
     roles = {a.binding.channel.identity.role for a in watch.attachments}
-    verdict = await check.judge(table, rows, sorted(roles), sorted(claims))
+    verdict = await check.judge(table, rows, sorted(roles), claims)
     if verdict is None:
         return []
     wanted = [row for row, candidates in zip(rows, found, strict=True) if candidates]
     await _fetch_json(connection, wanted)
     await _fetch_generated(connection, table, wanted)
+    judgement = Judgement(watch, verdict, _failures(table, roles, verdict))
     return [
-        Judged(row, position, candidates, watch, verdict)
+        Judged(row, position, candidates, judgement)
         for position, (row, candidates) in enumerate(zip(rows, found, strict=True))
     ]
 
@@ -102,55 +122,47 @@ async def deliver(judged: Sequence[Judged], *, max_bytes: int) -> int:
 
 
 def _deliver_row(judged: Judged, max_bytes: int, touched: set[Socket]) -> int:
-    row, verdict = judged.row, judged.verdict
+    row, verdict = judged.row, judged.judgement.verdict
     action = row.change.action
-    documents: dict[tuple[frozenset[str], tuple[str, ...] | None], bytes] = {}
-    frames: dict[tuple[Channel, tuple[str, ...] | None, str], tuple[bytes, list[int]]] = {}
-    fit: list[tuple[Attachment, Identity]] = []
+    failures = {} if action == "DELETE" else judged.judgement.failures
+    documents: dict[View, bytes] = {}
+    frames: dict[tuple[Channel, tuple[str, ...] | None], tuple[bytes, list[int]]] = {}
     for candidate in judged.candidates:
-        attachment, identity = candidate.attachment, candidate.identity
-        if action == "DELETE" or verdict.may_see(_claims(identity), judged.position):
-            fit.append((attachment, identity))
-    failed = _failures(judged)
-    for attachment, identity in fit:
-        binding = attachment.binding
-        if identity.role in failed or not _still_counts(attachment, identity):
+        binding, identity = candidate.attachment.binding, candidate.identity
+        if identity.role in failures or not _still_counts(binding, identity):
             continue
-        key = (verdict.selectable.get(identity.role, frozenset()), binding.wanted.select)
-        document = documents.get(key)
+        if action != "DELETE" and not verdict.may_see(_claims(identity), judged.position):
+            continue
+        select = binding.wanted.select
+        view = view_of(row.table, verdict.selectable.get(identity.role, frozenset()), select)
+        document = documents.get(view)
         if document is None:
-            document = documents[key] = row_document(
-                row, *key, is_rls_enabled=verdict.is_rls_enabled, max_bytes=max_bytes
+            document = documents[view] = view.document(
+                row, is_rls_enabled=verdict.is_rls_enabled, max_bytes=max_bytes
             )
-        group = (binding.channel, binding.wanted.select, identity.role)
-        frames.setdefault(group, (document, []))[1].append(binding.id)
-    for role, error in failed.items():
-        for attachment in judged.watch.attachments:
+        frames.setdefault((binding.channel, select), (document, []))[1].append(binding.id)
+    if failures:
+        for attachment in judged.judgement.watch.attachments:
             binding = attachment.binding
-            if binding.active and binding.channel.identity.role == role and binding.asks_for(action):
-                group = (binding.channel, binding.wanted.select, role)
+            error = failures.get(binding.channel.identity.role)
+            if error is not None and binding.active and binding.asks_for(action):
+                group = (binding.channel, binding.wanted.select)
                 frames.setdefault(group, (error_document(row, error), []))[1].append(binding.id)
-    for (channel, _, _), (document, ids) in frames.items():
+    for (channel, _), (document, ids) in frames.items():
         channel.deliver_change(_frame(channel, action, ids, document))
         touched.add(channel.socket)
     return len(frames)
 
 
-def _failures(judged: Judged) -> dict[str, str]:
-    """The roles that get an error instead of the row, whatever their filters."""
-    row, verdict = judged.row, judged.verdict
-    if row.change.action == "DELETE":
-        return {}
-    roles = {a.binding.channel.identity.role for a in judged.watch.attachments}
-    if not row.table.keys:
+def _failures(table: Table, roles: set[str], verdict: Verdict) -> dict[str, str]:
+    if not table.keys:
         return dict.fromkeys(roles, BAD_REQUEST)
-    keys = row.table.key_names
+    keys = table.key_names
     return {role: UNAUTHORIZED for role in roles if not keys <= verdict.selectable.get(role, frozenset())}
 
 
-def _still_counts(attachment: Attachment, judged_as: Identity) -> bool:
+def _still_counts(binding: Binding, judged_as: Identity) -> bool:
     """Whether a binding is alive and speaks for the same caller as when the row was judged."""
-    binding = attachment.binding
     now = binding.channel.identity
     return binding.active and (
         now is judged_as or (now.role == judged_as.role and now.subject == judged_as.subject)

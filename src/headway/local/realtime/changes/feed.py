@@ -307,7 +307,7 @@ class ChangeFeed:
         judged: dict[int, Judged] = {}
         for relation in {change.relation: None for change in batch}:
             changes = [change for change in batch if change.relation is relation]
-            table = await self._table(connection, relation)
+            table = await self._table(connection, relation, changes[0].transaction.xid)
             watch = self._watch_of(relation.oid)
             if watch.attachments and table.columns:
                 rows = [Row(table, change) for change in changes]
@@ -315,7 +315,7 @@ class ChangeFeed:
                     judged[id(one.row.change)] = one
         ordered = [judged[id(change)] for change in batch if id(change) in judged]
         self.delivered += await deliver(ordered, max_bytes=self._engine.limits.max_change_bytes)
-        self.lag_ms = (datetime.now(UTC) - batch[-1].committed_at).total_seconds() * 1000
+        self.lag_ms = (datetime.now(UTC) - batch[-1].transaction.committed_at).total_seconds() * 1000
 
     def _watch_of(self, oid: int) -> TableWatch:
         watch = self._watches.get(oid)
@@ -323,11 +323,13 @@ class ChangeFeed:
             watch = self._watches[oid] = TableWatch(self._attachments.get(oid, []))
         return watch
 
-    async def _table(self, connection: Connection, relation: Relation) -> Table:
+    async def _table(self, connection: Connection, relation: Relation, xid: int) -> Table:
         """The catalogue's view of a relation, read anew whenever the log announces it anew."""
         known = self._tables.get(relation.oid)
         if known is not None and known.relation is relation:
             return known
+        # The transaction may have made the table.
+        await connection.execute("select pg_temp.await_visible($1)", [xid])
         table = self._tables[relation.oid] = await load_table(connection, relation)
         if known is None or not known.relation.looks_like(relation):
             await self._attach_anew(connection, relation)

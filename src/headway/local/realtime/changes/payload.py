@@ -5,16 +5,18 @@ Source: supabase/walrus ``realtime.apply_rls`` and supabase/realtime ``replicati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import orjson
 
 from headway.local.realtime.changes.catalog import Table
 from headway.local.realtime.changes.predicates import Value
-from headway.local.realtime.wal.pgoutput import RowChange, Unchanged
+from headway.local.realtime.wal.pgoutput import UNCHANGED, RowChange, Values
 
-__all__ = ["BAD_REQUEST", "TOO_LARGE", "UNAUTHORIZED", "Row", "error_document", "row_document"]
+__all__ = ["BAD_REQUEST", "TOO_LARGE", "UNAUTHORIZED", "Row", "View", "error_document", "view_of"]
 
 BAD_REQUEST = "Error 400: Bad Request, no primary key"
 UNAUTHORIZED = "Error 401: Unauthorized"
@@ -34,7 +36,7 @@ class Row:
         change: From the log.
     """
 
-    __slots__ = ("_json", "change", "generated", "new", "old", "table")
+    __slots__ = ("_json", "_size", "change", "generated", "new", "old", "table")
 
     def __init__(self, table: Table, change: RowChange) -> None:
         self.table = table
@@ -43,6 +45,7 @@ class Row:
         self.old = _identity(change)
         self.generated: dict[str, bytes] = {}
         self._json: dict[tuple[str, bool], bytes] = {}
+        self._size: int | None = None
 
     @property
     def filtered(self) -> Mapping[str, Value]:
@@ -52,113 +55,142 @@ class Row:
     def unencoded(self) -> list[tuple[str, bool, int, str]]:
         """Values that only Postgres can write as JSON: column, whether of the old row, type, text."""
         wanted = []
-        for n, column in enumerate(self.change.relation.columns):
-            if self.table.encoders[n] is None:
-                for is_old, values in ((False, self.new), (True, self.old)):
-                    value = values.get(column.name)
-                    if isinstance(value, bytes):
-                        wanted.append((column.name, is_old, column.type_oid, value.decode()))
+        for column in self.table.foreign_columns:
+            for is_old, values in ((False, self.new), (True, self.old)):
+                value = values.get(column.name)
+                if isinstance(value, bytes):
+                    wanted.append((column.name, is_old, column.type_oid, value.decode()))
         return wanted
 
     def set_json(self, column: str, is_old: bool, document: bytes) -> None:
         """Supply a value that Postgres has written as JSON."""
         self._json[(column, is_old)] = document
 
-    def json_values(self, *, is_old: bool) -> dict[str, bytes]:
-        """The columns as JSON; of the new row, with what an UPDATE left alone taken from the old one."""
+    def json_value(self, name: str, *, is_old: bool) -> bytes | None:
+        """A column as JSON; ``None`` when the change does not hold it.
+
+        What an UPDATE left alone is taken from the old row, as far as that is known.
+        """
         if is_old:
-            return {name: self._value(name, True) for name in self.old}
-        values = {name: self._value(name, True) for name in self.old if name not in self.new}
-        values.update((name, self._value(name, False)) for name in self.new)
-        values.update(self.generated)
-        return values
-
-    def approximate_size(self) -> int:
-        """Bytes of the change as wal2json would write it, which the limit is about."""
-        columns = len(self.new) + len(self.old)
-        names = sum(map(len, self.new)) + sum(map(len, self.old))
-        values = sum(len(v) for part in (self.new, self.old) for v in part.values() if isinstance(v, bytes))
-        return _ROW_OVERHEAD + columns * _COLUMN_OVERHEAD + names + values
-
-    def is_null(self, name: str, *, is_old: bool) -> bool:
-        """Whether a column is NULL."""
-        return (self.old if is_old else self.new).get(name, b"") is None
-
-    def _value(self, name: str, is_old: bool) -> bytes:
+            values = self.old
+        elif name in self.new:
+            values = self.new
+        elif name in self.generated:
+            return self.generated[name]
+        else:
+            values, is_old = self.old, True
+        if name not in values:
+            return None
         document = self._json.get((name, is_old))
         if document is None:
-            value = (self.old if is_old else self.new)[name]
-            if not isinstance(value, bytes):
-                document = b"null"
-            else:
-                encode = self.table.encoder(name)
-                document = b"null" if encode is None else encode(value)
+            value = values[name]
+            encode = self.table.encoder(name)
+            document = encode(value) if isinstance(value, bytes) and encode is not None else b"null"
             self._json[(name, is_old)] = document
         return document
 
+    def is_longer_than(self, size: int) -> bool:
+        """Whether the change is, as wal2json would write it, about longer than ``size`` bytes."""
+        if self._size is None:
+            columns = len(self.new) + len(self.old)
+            names = sum(map(len, self.new)) + sum(map(len, self.old))
+            # Every value that counts is in the message; the identity may repeat some of them.
+            self._size = _ROW_OVERHEAD + columns * _COLUMN_OVERHEAD + names + self.change.size
+        return self._size > size
 
-def _columns(change: RowChange, values: list[Value] | None) -> dict[str, Value]:
+
+def _columns(change: RowChange, values: Values | None) -> dict[str, Value]:
     if values is None:
         return {}
-    columns = zip(change.relation.columns, values, strict=True)
-    return {column.name: value for column, value in columns if not isinstance(value, Unchanged)}
+    columns = dict[str, Value](zip(change.relation.names, values, strict=True))
+    if UNCHANGED in values:
+        return {name: value for name, value in columns.items() if value is not UNCHANGED}
+    return columns
 
 
 def _identity(change: RowChange) -> dict[str, Value]:
     """The replica identity's columns, from the old tuple or, when it is not sent, unchanged from the new."""
     if change.action == "INSERT" or change.relation.replica_identity == "n":
         return {}
-    source = change.new if change.old is None else change.old
-    if source is None:
-        return {}
-    columns = zip(change.relation.columns, source, strict=True)
-    return {
-        column.name: value
-        for column, value in columns
-        if (change.old_is_full or column.is_identity) and not isinstance(value, Unchanged)
-    }
+    columns = _columns(change, change.new if change.old is None else change.old)
+    if change.old_is_full:
+        return columns
+    return {c.name: columns[c.name] for c in change.relation.columns if c.is_identity and c.name in columns}
 
 
-def row_document(
-    row: Row,
-    selectable: frozenset[str],
-    select: Iterable[str] | None,
-    *,
-    is_rls_enabled: bool,
-    max_bytes: int,
-) -> bytes:
-    """A change as JSON for those who may select certain columns.
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """How those who may select certain columns see a table.
 
     Args:
-        row: The change.
-        selectable: The columns that the role may select.
-        select: The columns that the binding wants; ``None`` for all. The primary key is always sent.
-        is_rls_enabled: Whether the table is under row level security: of a deleted row only the key is then
-            sent, since nobody can tell any more who might see the rest.
-        max_bytes: The size above which only short values are kept.
+        head: The document's first members, up to the time of the commit.
+        columns: The member ``columns``.
+        names: The columns, each with its key as JSON.
+        keys: The same of the primary key alone.
     """
-    table, change = row.table, row.change
+
+    head: dict[str, bytes]
+    columns: bytes
+    names: tuple[tuple[str, bytes], ...]
+    keys: tuple[tuple[str, bytes], ...]
+
+    def document(self, row: Row, *, is_rls_enabled: bool, max_bytes: int) -> bytes:
+        """A change as JSON.
+
+        Args:
+            row: The change.
+            is_rls_enabled: Whether the table is under row level security: of a deleted row only the key is
+                then sent, since nobody can tell any more who might have seen the rest.
+            max_bytes: The size above which only short values are kept.
+        """
+        action = row.change.action
+        too_large = row.is_longer_than(max_bytes)
+        parts = [
+            self.head[action],
+            _timestamp(row.change.transaction.committed_at),
+            self.columns,
+            b'"errors":["%b"]' % TOO_LARGE.encode() if too_large else b'"errors":null',
+        ]
+        if action != "DELETE":
+            parts.append(b',"record":')
+            parts.append(_record(row, self.names, too_large, is_old=False))
+        if action != "INSERT":
+            names = self.keys if action == "DELETE" and is_rls_enabled else self.names
+            parts.append(b',"old_record":')
+            parts.append(_record(row, names, too_large, is_old=True))
+        parts.append(b"}")
+        return b"".join(parts)
+
+
+def view_of(table: Table, selectable: frozenset[str], select: tuple[str, ...] | None) -> View:
+    """The view of those who may select certain columns; the primary key is always in it.
+
+    Args:
+        table: The table.
+        selectable: The columns that the role may select.
+        select: The columns that the binding wants; ``None`` for all.
+    """
+    cached = table.views.get((selectable, select))
+    if isinstance(cached, View):
+        return cached
     visible = selectable if select is None else selectable & (frozenset(select) | table.key_names)
-    too_large = row.approximate_size() > max_bytes
-    parts = [
-        b'"schema":%b,"table":%b,"type":"%b","commit_timestamp":"%b"'
-        % (
-            orjson.dumps(change.relation.schema),
-            orjson.dumps(change.relation.name),
-            change.action.encode(),
-            _timestamp(change.committed_at),
-        ),
-        b'"columns":%b'
-        % orjson.dumps([{"name": c.name, "type": c.type_name} for c in table.columns if c.name in visible]),
-        b'"errors":%b' % (orjson.dumps([TOO_LARGE]) if too_large else b"null"),
-    ]
-    if change.action != "DELETE":
-        parts.append(b'"record":%b' % _record(row, visible, too_large, is_old=False))
-    if change.action != "INSERT":
-        if change.action == "DELETE" and is_rls_enabled:
-            visible &= table.key_names
-        parts.append(b'"old_record":%b' % _record(row, visible, too_large, is_old=True))
-    return b"{%b}" % b",".join(parts)
+    place = b'{"schema":%b,"table":%b' % (
+        orjson.dumps(table.relation.schema),
+        orjson.dumps(table.relation.name),
+    )
+    columns = [{"name": c.name, "type": c.type_name} for c in table.columns if c.name in visible]
+    ordered = [*table.relation.names, *table.generated]
+    names = tuple((name, orjson.dumps(name) + b":") for name in ordered if name in visible)
+    view = table.views[(selectable, select)] = View(
+        head={
+            action: b'%b,"type":"%b","commit_timestamp":"' % (place, action.encode())
+            for action in ("INSERT", "UPDATE", "DELETE")
+        },
+        columns=b'","columns":%b,' % orjson.dumps(columns),
+        names=names,
+        keys=tuple(one for one in names if one[0] in table.key_names),
+    )
+    return view
 
 
 def error_document(row: Row, error: str) -> bytes:
@@ -178,16 +210,17 @@ def error_document(row: Row, error: str) -> bytes:
     return orjson.dumps(document)
 
 
-def _record(row: Row, visible: frozenset[str], too_large: bool, *, is_old: bool) -> bytes:
-    values = row.json_values(is_old=is_old)
-    kept = [
-        b"%b:%b" % (orjson.dumps(name), document)
-        for name, document in values.items()
-        if name in visible
-        and not (too_large and (len(document) > _KEPT_VALUE_BYTES or row.is_null(name, is_old=is_old)))
-    ]
+def _record(row: Row, names: tuple[tuple[str, bytes], ...], too_large: bool, *, is_old: bool) -> bytes:
+    kept = []
+    for name, key in names:
+        document = row.json_value(name, is_old=is_old)
+        # Of a change that is too large, the real server drops NULLs with the long values.
+        if document is None or (too_large and (len(document) > _KEPT_VALUE_BYTES or document == b"null")):
+            continue
+        kept.append(key + document)
     return b"{%b}" % b",".join(kept) if kept else b"null"
 
 
+@lru_cache(maxsize=64)
 def _timestamp(moment: datetime) -> bytes:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.").encode() + b"%03dZ" % (moment.microsecond // 1000)

@@ -13,6 +13,15 @@ from headway.local.realtime.database.sessions import Connection
 
 __all__ = ["attach", "check_bindings"]
 
+_FIRST_FORBIDDEN = """
+select name from unnest($3::text[]) as name
+ where not exists (
+   select from pg_attribute as a
+    where a.attrelid = $1 and a.attname = name and a.attnum > 0 and not a.attisdropped
+      and has_column_privilege($2, a.attrelid, a.attnum, 'SELECT'))
+ limit 1
+"""
+
 
 async def check_bindings(
     connection: Connection, bindings: Iterable[Binding], published: Mapping[int, tuple[str, str]]
@@ -69,13 +78,7 @@ async def attach(connection: Connection, binding: Binding, oid: int) -> Attachme
             assert row is not None
             predicates.append(build_predicate(condition, row["type_oid"], row["written"], row["is_enum"]))
         if wanted.select:
-            forbidden = await connection.fetchval(
-                "select name from unnest($3::text[]) as name"
-                " where pg_temp.selectable($1, array[$2::text]) -> $2::text ? name is not true limit 1",
-                oid,
-                role,
-                list(wanted.select),
-            )
+            forbidden = await connection.fetchval(_FIRST_FORBIDDEN, oid, role, list(wanted.select))
             if forbidden is not None:
                 raise _failed(binding, f"ERROR P0001 (raise_exception) invalid column for select {forbidden}")
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):

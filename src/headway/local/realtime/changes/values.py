@@ -132,6 +132,8 @@ def _timestamp(text: bytes) -> bytes:
 
 
 def _timestamp_with_zone(text: bytes) -> bytes:
+    if text[-3:] == b"+00":  # always, but for infinity and before Christ
+        return b'"%b:00"' % text.replace(b" ", b"T", 1)
     return _ZONE.sub(r"\1:00", _timestamp(text)[1:-1].decode(), count=1).join('""').encode()
 
 

@@ -7,18 +7,17 @@ the real server.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
+import orjson
 
 from headway.local.realtime.changes.catalog import Table, quoted
 from headway.local.realtime.changes.payload import Row
 from headway.local.realtime.database.sessions import Connection
-from headway.local.realtime.wal.pgoutput import Unchanged
 
 __all__ = ["Claims", "Verdict", "VisibilityCheck"]
 
@@ -59,7 +58,7 @@ class VisibilityCheck:
         self._functions: dict[int, tuple[tuple[object, ...], str]] = {}
 
     async def judge(
-        self, table: Table, rows: Sequence[Row], roles: Sequence[str], claims: Sequence[Claims]
+        self, table: Table, rows: Sequence[Row], roles: Sequence[str], claims: Iterable[Claims]
     ) -> Verdict | None:
         """What a batch of rows looks like; ``None`` when the table is gone.
 
@@ -72,18 +71,19 @@ class VisibilityCheck:
             roles: Whose columns are wanted.
             claims: Who wants to see the rows.
         """
-        ordered = sorted(set(claims))
-        positions, keys = _keys(table, rows)
+        question = _Question(table, rows, roles)
+        # By role, since a change of role costs the plan of the function's query.
+        ordered = sorted(claims)
         try:
-            return await self._ask(table, roles, ordered, positions, keys)
+            return await self._ask(question, ordered)
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             raise
         except asyncpg.PostgresError as error:
             _log.warning("a policy on %s failed: %s", table.qualified, error)
-        verdict = await self._ask(table, roles, [], [], [])
+        verdict = await self._ask(question, [])
         for one in ordered if verdict is not None else ():
             try:
-                alone = await self._ask(table, roles, [one], positions, keys)
+                alone = await self._ask(question, [one])
             except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
                 raise
             except asyncpg.PostgresError:
@@ -92,36 +92,31 @@ class VisibilityCheck:
                 verdict.visible.update(alone.visible)
         return verdict
 
-    async def _ask(
-        self,
-        table: Table,
-        roles: Sequence[str],
-        claims: Sequence[Claims],
-        positions: Sequence[int],
-        keys: Sequence[list[str]],
-    ) -> Verdict | None:
-        oid = table.relation.oid
-        seen = "null::text[]"
-        arguments: list[object] = []
-        if claims and positions:
-            function = await self._function(table)
-            seen = f"pg_temp.{function}({', '.join(f'${n + 3}' for n in range(2 + len(keys)))})"
-            arguments = [[role for role, _ in claims], [document for _, document in claims], *keys]
+    async def _ask(self, question: _Question, claims: Sequence[Claims]) -> Verdict | None:
+        table = question.table
+        function = await self._function(table)
+        parameters = ", ".join(f"${n + 1}" for n in range(5 + len(table.keys)))
         row = await self._connection.fetchrow(
-            "select c.relrowsecurity, pg_temp.selectable(c.oid, $2)::text,"  # noqa: S608 - names of our own making
-            f" case when c.relrowsecurity then {seen} end from pg_class as c where c.oid = $1",
-            oid,
-            list(roles),
-            *arguments,
+            f"select * from pg_temp.{function}({parameters})",  # noqa: S608 - a name of our own making
+            table.relation.oid,
+            question.xids,
+            question.roles,
+            [role for role, _ in claims],
+            [document for _, document in claims],
+            *question.keys,
         )
-        if row is None:
+        if row is None or row["is_rls_enabled"] is None:
             return None
-        columns = {role: frozenset(names) for role, names in json.loads(row[1]).items()}
-        visible = {
-            one: frozenset(positions[int(n) - 1] for n in found.split(",") if n)
-            for one, found in zip(claims, row[2] or (), strict=False)
+        everything = frozenset(column.name for column in table.columns)
+        selectable = {
+            role: everything if names is None else frozenset(names)
+            for role, names in orjson.loads(row["selectable"]).items()
         }
-        return Verdict(row[0], columns, visible)
+        visible = {
+            one: frozenset(question.positions[int(n) - 1] for n in seen.split(",") if n)
+            for one, seen in zip(claims, row["seen"], strict=False)
+        }
+        return Verdict(row["is_rls_enabled"], selectable, visible)
 
     async def _function(self, table: Table) -> str:
         """The name of the function for a table as it is now, made if need be."""
@@ -129,30 +124,31 @@ class VisibilityCheck:
         known = self._functions.get(table.relation.oid)
         if known is not None and known[0] == shape:
             return known[1]
-        name = f"see_{table.relation.oid}_{secrets.token_hex(4)}"
+        name = f"judge_{table.relation.oid}_{secrets.token_hex(4)}"
         await self._connection.execute(_definition(name, table))
         self._functions[table.relation.oid] = (shape, name)
         return name
 
 
-def _keys(table: Table, rows: Sequence[Row]) -> tuple[list[int], list[list[str]]]:
-    """The positions of rows that can be looked for, and their keys by column."""
-    positions: list[int] = []
-    keys: list[list[str]] = [[] for _ in table.keys]
-    if not table.keys:
-        return positions, keys
-    for position, row in enumerate(rows):
-        new = row.change.new
-        if new is None:
-            continue
-        values = [new[key.position] for key in table.keys]
-        if any(value is None or isinstance(value, Unchanged) for value in values):
-            continue
-        positions.append(position)
-        for column, value in zip(keys, values, strict=True):
-            assert isinstance(value, bytes)
-            column.append(value.decode())
-    return positions, keys
+class _Question:
+    """What is asked of one table's function, the claims aside."""
+
+    __slots__ = ("keys", "positions", "roles", "table", "xids")
+
+    def __init__(self, table: Table, rows: Sequence[Row], roles: Sequence[str]) -> None:
+        self.table = table
+        self.roles = list(roles)
+        self.xids = list({row.change.transaction.xid for row in rows})
+        self.positions: list[int] = []
+        self.keys: list[list[str]] = [[] for _ in table.keys]
+        for position, row in enumerate(rows if table.keys else ()):
+            new = row.change.new
+            values = () if new is None else [new[key.position] for key in table.keys]
+            if values and all(isinstance(value, bytes) for value in values):
+                self.positions.append(position)
+                for column, value in zip(self.keys, values, strict=True):
+                    assert isinstance(value, bytes)
+                    column.append(value.decode())
 
 
 def _definition(name: str, table: Table) -> str:
@@ -171,22 +167,34 @@ def _definition(name: str, table: Table) -> str:
     matches = " and ".join(
         f"t.{quoted(key.name)} = probe.k{n}" for n, key in zip(numbers, table.keys, strict=True)
     )
-    # Table and column names are quoted, but could hold any fixed dollar quote.
-    quote = f"$see_{secrets.token_hex(8)}$"
-    return f"""
-create function pg_temp.{name}(roles text[], claims text[]{parameters}) returns text[]
-language plpgsql as {quote}
-declare
-{casts}  all_seen text[] := '{{}}';
-  one text;
-begin
-  for n in 1 .. cardinality(roles) loop
-    perform set_config('role', roles[n], true), set_config('request.jwt.claims', claims[n], true);
+    look = f"""
+  for n in 1 .. cardinality(claim_roles) loop
+    perform set_config('role', claim_roles[n], true), set_config('request.jwt.claims', claims[n], true);
     select string_agg(probe.position::text, ',') into one
       from unnest({arrays}) with ordinality as probe ({columns}, position)
      where exists (select from {table.qualified} as t where {matches});
-    all_seen := array_append(all_seen, coalesce(one, ''));
-  end loop;
-  return all_seen;
+    seen := array_append(seen, coalesce(one, ''));
+  end loop;"""  # noqa: S608 - identifiers are quoted, values are parameters
+    # Table and column names are quoted, but could hold any fixed dollar quote.
+    quote = f"$judge_{secrets.token_hex(8)}$"
+    return f"""
+create function pg_temp.{name}(
+  entity oid, xids bigint[], roles text[], claim_roles text[], claims text[]{parameters},
+  out is_rls_enabled boolean, out selectable text, out seen text[]
+) returns record
+language plpgsql as {quote}
+declare
+{casts}  one text;
+begin
+  perform pg_temp.await_visible(xids);
+  seen := '{{}}';
+  select c.relrowsecurity into is_rls_enabled from pg_catalog.pg_class as c where c.oid = entity;
+  if is_rls_enabled is null then
+    return;
+  end if;
+  selectable := pg_temp.selectable(entity, roles)::text;
+  if not is_rls_enabled then
+    return;
+  end if;{look if table.keys else ""}
 end
 {quote}"""  # noqa: S608 - identifiers are quoted, values are parameters

@@ -66,6 +66,32 @@ exception
 end
 $$;
 
+-- Returns when transactions that the log has shown are visible to new snapshots. Postgres ships a commit as soon as it is
+-- flushed, a moment before others can see its rows; a check that came first would take them for missing.
+create function pg_temp.await_visible(xids bigint[]) returns void
+language plpgsql
+as $$
+declare
+  rounds integer := 0;
+begin
+  loop
+    -- The log holds 32 bits of an xid8; the epoch is that of the newest one, or the one before.
+    exit when not exists (
+      select from (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint) as newest (xid),
+                  unnest(xids) as given (xid),
+                  lateral (select (newest.xid >> 32 << 32) | given.xid) as wide (xid),
+                  lateral (select case when wide.xid > newest.xid and wide.xid - newest.xid > 2147483648
+                                       then wide.xid - 4294967296 else wide.xid end) as full_id (xid)
+       where not pg_visible_in_snapshot(full_id.xid::text::xid8, pg_current_snapshot())
+    );
+    rounds := rounds + 1;
+    if rounds > 20 then
+      perform pg_sleep(0.001);
+    end if;
+  end loop;
+end
+$$;
+
 -- The JSON that to_jsonb makes of values given as text.
 create function pg_temp.as_json(types oid[], given text[]) returns text[]
 language plpgsql
@@ -166,14 +192,27 @@ begin
 end
 $$;
 
--- The columns that each role may select.
+-- The columns that each role may select; null for all of them. A role that is gone is missing.
 create function pg_temp.selectable(entity oid, roles text[]) returns jsonb
-language sql
+language plpgsql
 as $$
-  select coalesce(jsonb_object_agg(r.name, (
-           select coalesce(jsonb_agg(a.attname order by a.attnum), '[]')
-             from pg_catalog.pg_attribute as a
-            where a.attrelid = entity and a.attnum > 0 and not a.attisdropped
-              and has_column_privilege(r.name, entity, a.attnum, 'SELECT'))), '{}')
-    from (select rolname::text as name from pg_catalog.pg_roles where rolname = any (roles)) as r
+declare
+  granted jsonb := '{}';
+  one text;
+begin
+  foreach one in array roles loop
+    if to_regrole(quote_ident(one)) is null then
+      continue;
+    elsif has_table_privilege(one, entity, 'SELECT') then
+      granted := granted || jsonb_build_object(one, null);
+    else
+      granted := granted || jsonb_build_object(one, (
+        select coalesce(jsonb_agg(a.attname), '[]')
+          from pg_catalog.pg_attribute as a
+         where a.attrelid = entity and a.attnum > 0 and not a.attisdropped
+           and has_column_privilege(one, entity, a.attnum, 'SELECT')));
+    end if;
+  end loop;
+  return granted;
+end
 $$;

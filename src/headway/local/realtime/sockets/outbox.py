@@ -13,7 +13,7 @@ from headway.local.realtime.protocol.outbound import Frame
 __all__ = ["Outbox"]
 
 # Frames sent before the loop is given to others; an unhindered ASGI send never suspends by itself.
-_FRAMES_PER_TURN = 64
+_FRAMES_PER_TURN = 16
 _REORDER_PATIENCE_S = 0.1
 
 SendFrame = Callable[[Frame], Awaitable[None]]

@@ -5,7 +5,7 @@ Source: PostgreSQL documentation, "Logical Replication Message Formats".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from struct import error as StructError
@@ -73,6 +73,10 @@ class Relation:
     name: str
     replica_identity: str
     columns: tuple[Column, ...]
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(column.name for column in self.columns))
 
     def looks_like(self, other: Relation) -> bool:
         """Whether another announcement has the same name and columns."""
@@ -84,9 +88,11 @@ class Begin:
     """A transaction's start.
 
     Args:
+        xid: The lower 32 bits of its id.
         committed_at: When it was committed.
     """
 
+    xid: int
     committed_at: datetime
 
 
@@ -101,7 +107,7 @@ class RowChange:
         old: The former row or its key as far as the replica identity holds it; ``None`` when it is not sent.
         old_is_full: Whether ``old`` is the whole former row.
         size: Bytes of the log message.
-        committed_at: When its transaction was committed.
+        transaction: What it was committed with.
     """
 
     relation: Relation
@@ -110,7 +116,7 @@ class RowChange:
     old: Values | None
     old_is_full: bool
     size: int
-    committed_at: datetime
+    transaction: Begin
 
 
 class Decoder:
@@ -118,7 +124,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._relations: dict[int, Relation] = {}
-        self._committed_at = _EPOCH
+        self._transaction = Begin(0, _EPOCH)
 
     def relation_of(self, message: bytes) -> int | None:
         """The relation that a row change is about, without decoding it; ``None`` for other messages."""
@@ -140,9 +146,9 @@ class Decoder:
                 case b"I" | b"U" | b"D":
                     return self._row(message)
                 case b"B":
-                    _, moment, _ = _BEGIN.unpack_from(message, 1)
-                    self._committed_at = _EPOCH + timedelta(microseconds=moment)
-                    return Begin(self._committed_at)
+                    _, moment, xid = _BEGIN.unpack_from(message, 1)
+                    self._transaction = Begin(xid, _EPOCH + timedelta(microseconds=moment))
+                    return self._transaction
                 case b"R":
                     return self._relation(message)
                 case _:
@@ -170,7 +176,7 @@ class Decoder:
             raise LogMalformed(f"a row of {relation.schema}.{relation.name} has not {width} columns")
         if (new is None) != (action == "DELETE") or (action == "DELETE" and old is None):
             raise LogMalformed(f"{action} without its row")
-        return RowChange(relation, action, new, old, old_is_full, len(message), self._committed_at)
+        return RowChange(relation, action, new, old, old_is_full, len(message), self._transaction)
 
     def _relation(self, message: bytes) -> Relation:
         oid = _U32.unpack_from(message, 1)[0]

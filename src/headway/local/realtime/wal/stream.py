@@ -22,8 +22,8 @@ __all__ = ["LogStream", "StreamBroken"]
 
 _log = logging.getLogger("headway.realtime")
 
-# Messages taken before the loop is given to others: about two milliseconds' worth.
-_MESSAGES_PER_TURN = 256
+# Messages taken before the loop is given to others: about a millisecond's worth.
+_MESSAGES_PER_TURN = 64
 _FEEDBACK_INTERVAL_S = 1.0
 _SLOT_TIMEOUT_S = 15
 
