@@ -18,15 +18,10 @@ from headway.local.rest.database.transaction import DatabasePool, Transaction, U
 from headway.local.rest.errors import RestError, internal_error, no_schema_cache_error
 from headway.local.rest.identifiers import quote_list
 from headway.local.rest.openapi.service import describe
-from headway.local.rest.planning import (
-    Describe,
-    Execute,
-    Information,
-    Planned,
-    refuse_unqualified,
-)
+from headway.local.rest.plan.outcome import Describe, Execute, Information, Planned
 from headway.local.rest.request.http import HttpRequest, read_body
 from headway.local.rest.response import Response, answer, check_rows, error_response, render
+from headway.local.rest.safeupdate import unqualified_write_error
 
 __all__ = ["RestApp"]
 
@@ -100,7 +95,8 @@ class RestApp:
         transaction = self._transaction(request, planned, identity, state)
         if isinstance(planned, Describe):
             return await describe(planned, self._pool, transaction, identity, state, self._public_url)
-        refuse_unqualified(planned)
+        if planned.refusal is not None:
+            raise unqualified_write_error(planned.refusal)
         statements = [planned.statement]
         if planned.count_plan is not None:
             statements.append(planned.count_plan)

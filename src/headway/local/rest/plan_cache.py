@@ -18,7 +18,8 @@ from typing import Any, Final, TypeAlias
 
 from headway.local.rest.database.settings import RestConfig
 from headway.local.rest.errors import RestError
-from headway.local.rest.planning import Execute, Planned, plan_request
+from headway.local.rest.plan.outcome import Execute, Planned
+from headway.local.rest.planning import plan_request
 from headway.local.rest.request.grammar import parse_columns
 from headway.local.rest.request.http import HttpRequest
 from headway.local.rest.request.media_types import JSON, parse_media_type

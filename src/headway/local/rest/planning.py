@@ -6,7 +6,6 @@ Source: PostgREST's documentation, "API"; the order of the checks decides which 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from headway.local.rest.database.settings import RestConfig
 from headway.local.rest.errors import (
@@ -25,6 +24,7 @@ from headway.local.rest.plan.hints import no_table
 from headway.local.rest.plan.model import DeletePlan, ReadPlan, UpdatePlan
 from headway.local.rest.plan.mutate import plan_mutation
 from headway.local.rest.plan.negotiate import negotiate
+from headway.local.rest.plan.outcome import Describe, Execute, Information, Kind, Planned
 from headway.local.rest.plan.read import ReadOptions, plan_read, renamed_filters
 from headway.local.rest.request.http import HttpRequest
 from headway.local.rest.request.media_types import (
@@ -43,7 +43,6 @@ from headway.local.rest.request.query_string import (
     split_query_string,
 )
 from headway.local.rest.request.ranges import Range, top_level_range
-from headway.local.rest.safeupdate import unqualified_write_error
 from headway.local.rest.schema.model import Routine, SchemaCache
 from headway.local.rest.sql.handlers import BodyFormat
 from headway.local.rest.sql.statements import (
@@ -54,65 +53,7 @@ from headway.local.rest.sql.statements import (
 )
 from headway.local.rest.sql.writer import Statement
 
-__all__ = ["Describe", "Execute", "Information", "Planned", "plan_request"]
-
-Kind = Literal["read", "POST", "PATCH", "PUT", "DELETE", "call"]
-
-
-@dataclass(frozen=True, slots=True)
-class Execute:
-    """A statement to run and how to answer with what it gives.
-
-    Args:
-        kind: What is done.
-        statement: The statement.
-        count_plan: The statement that asks the planner for the number of rows.
-        read_only: Whether the transaction refuses writes.
-        routine: The function that is called.
-        media_type: The type of the body.
-        preferences: Those that were applied.
-        range: The rows asked for.
-        location: The path that ``Location`` and ``Content-Location`` name.
-        query: The raw query string.
-        schema: The schema, where it is to be named in the response.
-        head: Whether the body is left out.
-        refusal: What ``safeupdate`` would refuse in it.
-        renamed: Embeds that filters name by table although they have an alias: table and alias.
-    """
-
-    kind: Kind
-    statement: Statement
-    count_plan: Statement | None
-    read_only: bool
-    routine: Routine | None
-    media_type: MediaType
-    preferences: Preferences
-    range: Range
-    location: str
-    query: bytes
-    schema: str | None
-    head: bool
-    refusal: str | None
-    renamed: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Information:
-    """An OPTIONS request: which methods are allowed."""
-
-    allow: str
-
-
-@dataclass(frozen=True, slots=True)
-class Describe:
-    """The root: a description of a schema."""
-
-    schema: str
-    profile: str | None
-    head: bool
-
-
-Planned = Execute | Information | Describe
+__all__ = ["plan_request"]
 
 
 def plan_request(
@@ -392,16 +333,3 @@ class _Planner:
             refusal=refusal,
             renamed=tuple(renamed_filters(plan)),
         )
-
-
-def refuse_unqualified(planned: Execute) -> None:
-    """Raise what ``safeupdate`` would.
-
-    Args:
-        planned: What is about to run.
-
-    Raises:
-        RestError: 21000.
-    """
-    if planned.refusal is not None:
-        raise unqualified_write_error(planned.refusal)

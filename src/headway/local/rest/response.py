@@ -22,7 +22,7 @@ from headway.local.rest.errors import (
     response_status_error,
     singular_error,
 )
-from headway.local.rest.planning import Execute
+from headway.local.rest.plan.outcome import Execute
 from headway.local.rest.request.query_string import canonical
 from headway.local.rest.request.ranges import content_range, page_status
 

@@ -18,7 +18,7 @@ from headway.local.rest.database.schema_watch import State
 from headway.local.rest.database.transaction import DatabasePool, Transaction
 from headway.local.rest.identifiers import QName
 from headway.local.rest.openapi.document import openapi_document
-from headway.local.rest.planning import Describe
+from headway.local.rest.plan.outcome import Describe
 from headway.local.rest.request.media_types import OPENAPI
 from headway.local.rest.response import Response
 from headway.local.rest.schema.cache import parse_routines

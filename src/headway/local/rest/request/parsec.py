@@ -15,6 +15,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from headway.local.rest.request.parsec_errors import (
+    EXPECTED,
+    SYSTEM_UNEXPECTED,
+    UNEXPECTED,
+    Failure,
+    Message,
+    ParseError,
+    expecting,
+    failure,
+    haskell_show,
+    merge,
+)
+
 __all__ = [
     "Failure",
     "Outcome",
@@ -23,8 +36,6 @@ __all__ = [
     "any_char",
     "char",
     "end",
-    "fail",
-    "haskell_show",
     "keep",
     "label",
     "lazy",
@@ -48,12 +59,6 @@ __all__ = [
     "try_",
 ]
 
-_SYSTEM_UNEXPECTED, _UNEXPECTED, _EXPECTED = range(3)
-
-Message = tuple[int, str]
-ParseError = tuple[int, tuple[Message, ...]]
-"""A place and what is known about it."""
-
 
 class Outcome(NamedTuple):
     """What one parser did: whether it consumed input, whether it succeeded, its value, where it stopped."""
@@ -66,20 +71,6 @@ class Outcome(NamedTuple):
 
 
 Parser = Callable[[str, int], Outcome]
-
-
-class Failure(Exception):
-    """The text does not follow the grammar.
-
-    Args:
-        position: ``(line N, column M)``, preceded by the quoted name of what was parsed.
-        details: What was unexpected and what was expected, in one line.
-    """
-
-    def __init__(self, position: str, details: str) -> None:
-        super().__init__(f"{position} {details}")
-        self.position = position
-        self.details = details
 
 
 def parse(parser: Parser, name: str, text: str) -> Any:
@@ -96,7 +87,8 @@ def parse(parser: Parser, name: str, text: str) -> Any:
     found, value = parse_optional(parser, name, text)
     if found:
         return value
-    raise _failure(name, text, parser(text, 0))
+    outcome = parser(text, 0)
+    raise failure(name, text, outcome.error or (outcome.at, ()))
 
 
 def parse_optional(parser: Parser, name: str, text: str) -> tuple[bool, Any]:
@@ -112,126 +104,17 @@ def parse_optional(parser: Parser, name: str, text: str) -> tuple[bool, Any]:
     """
     outcome = parser(text, 0)
     if not outcome.ok and outcome.consumed:
-        raise _failure(name, text, outcome)
+        raise failure(name, text, outcome.error or (outcome.at, ()))
     return outcome.ok, outcome.value
 
 
-def _failure(name: str, text: str, outcome: Outcome) -> Failure:
-    at, messages = outcome.error or (outcome.at, ())
-    line, column = _line_column(text, at)
-    return Failure(f'"{name}" (line {line}, column {column})', _describe(messages))
-
-
-def _line_column(text: str, at: int) -> tuple[int, int]:
-    line, column = 1, 1
-    for character in text[:at]:
-        if character == "\n":
-            line, column = line + 1, 1
-        elif character == "\t":
-            column += 8 - (column - 1) % 8
-        else:
-            column += 1
-    return line, column
-
-
-def _describe(messages: tuple[Message, ...]) -> str:
-    if not messages:
-        return "unknown parse error"
-
-    def listed(kind: int) -> list[str]:
-        return list(dict.fromkeys(text for k, text in messages if k == kind and text))
-
-    def joined(items: list[str]) -> str:
-        return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} or {items[-1]}"
-
-    parts: list[str] = []
-    system = [text for kind, text in messages if kind == _SYSTEM_UNEXPECTED]
-    unexpected, expected = listed(_UNEXPECTED), listed(_EXPECTED)
-    if system and not any(kind == _UNEXPECTED for kind, _ in messages):
-        parts.append(f"unexpected {system[0] or 'end of input'}")
-    if unexpected:
-        parts.append(f"unexpected {joined(unexpected)}")
-    if expected:
-        parts.append(f"expecting {joined(expected)}")
-    return " ".join(parts).strip()
-
-
-_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
-_CONTROL = (
-    *("NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI"),
-    *(
-        "DLE",
-        "DC1",
-        "DC2",
-        "DC3",
-        "DC4",
-        "NAK",
-        "SYN",
-        "ETB",
-        "CAN",
-        "EM",
-        "SUB",
-        "ESC",
-        "FS",
-        "GS",
-        "RS",
-        "US",
-    ),
-)
-
-
-def haskell_show(text: str, quote: str = '"') -> str:
-    """A text as Haskell shows it, the form in which Parsec names characters.
-
-    Args:
-        text: Any text.
-        quote: ``"`` for a string, ``'`` for a single character.
-    """
-    shown = []
-    for character in text:
-        code = ord(character)
-        if character in ("\\", quote):
-            shown.append("\\" + character)
-        elif character in _ESCAPES:
-            shown.append(_ESCAPES[character])
-        elif code < 32:
-            shown.append("\\" + _CONTROL[code])
-        elif code == 127:
-            shown.append("\\DEL")
-        elif code > 127:
-            shown.append(f"\\{code}")
-        else:
-            shown.append(character)
-    return quote + "".join(shown) + quote
-
-
-def _merge(first: ParseError | None, second: ParseError | None) -> ParseError | None:
-    if second is None or not second[1]:
-        return first if first is not None and first[1] else second
-    if first is None or not first[1] or first[0] < second[0]:
-        return second
-    if first[0] > second[0]:
-        return first
-    return first[0], first[1] + second[1]
-
-
-def _expecting(error: ParseError | None, at: int, what: str) -> ParseError:
-    place, messages = error or (at, ())
-    return place, ((_EXPECTED, what), *(m for m in messages if m[0] != _EXPECTED))
-
-
 def _unexpected_here(text: str, at: int) -> Message:
-    return _SYSTEM_UNEXPECTED, haskell_show(text[at]) if at < len(text) else ""
+    return SYSTEM_UNEXPECTED, haskell_show(text[at]) if at < len(text) else ""
 
 
 def pure(value: Any) -> Parser:
     """Succeed with a value, without input."""
     return lambda text, at: Outcome(False, True, value, at, None)
-
-
-def fail(text: str, at: int) -> Outcome:
-    """Fail without a word and without consuming."""
-    return Outcome(False, False, None, at, None)
 
 
 def take(accepts: Callable[[str], bool], *expected: str, least: int = 0) -> Parser:
@@ -242,7 +125,7 @@ def take(accepts: Callable[[str], bool], *expected: str, least: int = 0) -> Pars
         expected: What a message lists where the next character does not.
         least: How many there must be.
     """
-    wanted = tuple((_EXPECTED, what) for what in expected)
+    wanted = tuple((EXPECTED, what) for what in expected)
 
     def run(text: str, at: int) -> Outcome:
         stop, size = at, len(text)
@@ -265,7 +148,7 @@ def _single(accepts: Callable[[str], bool], expected: str | None) -> Parser:
             return Outcome(True, True, text[at], at + 1, None)
         messages: tuple[Message, ...] = (_unexpected_here(text, at),)
         return Outcome(
-            False, False, None, at, (at, (*messages, (_EXPECTED, expected)) if expected else messages)
+            False, False, None, at, (at, (*messages, (EXPECTED, expected)) if expected else messages)
         )
 
     return run
@@ -302,7 +185,7 @@ def string(wanted: str) -> Parser:
             matched += 1
         bad = at + matched
         unexpected = haskell_show(text[bad]) if bad < len(text) else ""
-        error = (at, ((_SYSTEM_UNEXPECTED, unexpected), (_EXPECTED, shown)))
+        error = (at, ((SYSTEM_UNEXPECTED, unexpected), (EXPECTED, shown)))
         return Outcome(matched > 0, False, None, bad, error)
 
     return run
@@ -334,7 +217,7 @@ def not_followed_by(parser: Parser) -> Parser:
     def run(text: str, at: int) -> Outcome:
         outcome = parser(text, at)
         if outcome.ok:
-            unexpected = (_UNEXPECTED, haskell_show(outcome.value, "'"))
+            unexpected = (UNEXPECTED, haskell_show(outcome.value, "'"))
             return Outcome(False, False, None, at, (outcome.at, (unexpected,)))
         return Outcome(False, True, None, at, None)
 
@@ -348,7 +231,7 @@ def label(parser: Parser, name: str) -> Parser:
         outcome = parser(text, at)
         if outcome.consumed or (outcome.ok and (outcome.error is None or not outcome.error[1])):
             return outcome
-        return outcome._replace(error=_expecting(outcome.error, at, name))
+        return outcome._replace(error=expecting(outcome.error, at, name))
 
     return run
 
@@ -357,7 +240,7 @@ def end(text: str, at: int) -> Outcome:
     """The end of the text."""
     if at == len(text):
         return Outcome(False, True, None, at, None)
-    messages = ((_EXPECTED, "end of input"), (_UNEXPECTED, haskell_show(text[at], "'")))
+    messages = ((EXPECTED, "end of input"), (UNEXPECTED, haskell_show(text[at], "'")))
     return Outcome(False, False, None, at, (at, messages))
 
 
@@ -370,7 +253,7 @@ def sequence(*parsers: Parser, build: Callable[..., Any]) -> Parser:
         for parser in parsers:
             outcome = parser(text, here)
             consumed = consumed or outcome.consumed
-            error = outcome.error if outcome.consumed else _merge(error, outcome.error)
+            error = outcome.error if outcome.consumed else merge(error, outcome.error)
             here = outcome.at
             if not outcome.ok:
                 return Outcome(consumed, False, None, here, error)
@@ -414,7 +297,7 @@ def alternatives(*parsers: Parser) -> Parser:
             outcome = parser(text, at)
             if outcome.consumed:
                 return outcome
-            error = _merge(error, outcome.error)
+            error = merge(error, outcome.error)
             if outcome.ok:
                 return outcome._replace(error=error)
         return Outcome(False, False, None, at, error)
