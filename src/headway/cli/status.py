@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from headway.cli.environment import named, print_json, print_table, shell_lines, stack_variables
 from headway.cli.target import RunningTarget, running_target
+from headway.local.database import Database
 from headway.local.keys import load_or_create_keys
+from headway.local.postgres.bootstrap import environment_warnings
 
 __all__ = ["print_status", "running_values"]
 
@@ -51,11 +54,14 @@ def print_status(
         sys.stdout.write(shell_lines(variables))
         return
     status = target.administer("GET", "status", timeout_s=_TIMEOUT_S)
+    differences = asyncio.run(environment_warnings(Database(target.stack.socket_dir, target.stack.db_port)))
     if output == "json":
-        print_json({**variables, "stack": status})
+        print_json({**variables, "stack": {**status, "differences": differences}})
         return
     print_table(values)
     _print_services(target, status["services"])
+    for difference in differences:
+        sys.stdout.write(f"\nUnlike a hosted project: {difference}\n")
 
 
 def _print_services(target: RunningTarget, services: Mapping[str, Mapping[str, Any]]) -> None:

@@ -104,8 +104,14 @@ class Stack:
         listener = self._bind(self._settings.api_port, self._config.api.port, "api.port")
         self.public_url = _url(listener)
         self._gateway = HttpServer(Gateway(KeyRing(self.keys), self._mounted, self._administer), listener)
-        await self._start_postgres()
-        await self._prepare_database()
+        # Importing them takes as long as initdb, which is a process of its own and needs no company.
+        importing = asyncio.create_task(asyncio.to_thread(self._service_modules))
+        try:
+            await self._start_postgres()
+            await self._prepare_database()
+        finally:
+            await asyncio.wait({importing})
+        await importing
         await self._start_services()
         await self._start_inbox()
         await self._gateway.start()
@@ -165,14 +171,19 @@ class Stack:
             data_dir=self._data_dir,
             public_url=self.public_url,
         )
-        for name in _SERVICES:
-            if not _enabled(self._config, name):
-                continue
-            # By name, since the parts must not know each other and unused ones cost start-up time.
-            service: Service = importlib.import_module(f"headway.local.{name}.service").build(self.context)
+        for name, module in self._service_modules().items():
+            service: Service = module.build(self.context)
             self._services[name] = service
             await service.start()
             self._mounted[name] = service.app
+
+    def _service_modules(self) -> dict[str, Any]:
+        # By name, since the parts must not know each other and unused ones cost start-up time.
+        return {
+            name: importlib.import_module(f"headway.local.{name}.service")
+            for name in _SERVICES
+            if _enabled(self._config, name)
+        }
 
     async def _stop_services(self) -> None:
         self._mounted.clear()
