@@ -70,6 +70,14 @@ def test_the_link_of_a_sign_up_confirms_and_signs_in_once(confirming: AuthServer
     )
 
 
+def test_a_mail_scanner_does_not_use_the_link_up(confirming: AuthServer) -> None:
+    confirming.sign_up()
+    link, _ = confirming.newest(ADA)
+    with confirming.http() as client:
+        assert client.head(link).status_code == 405
+    assert "access_token" in click(confirming, link)[2]
+
+
 def test_a_link_that_is_clicked_twice_at_once_works_once(confirming: AuthServer) -> None:
     confirming.sign_up()
     link, _ = confirming.newest(ADA)

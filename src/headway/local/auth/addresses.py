@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-from email_validator import EmailNotValidError, validate_email
-
 from headway.local.auth.errors import bad_request
 
 __all__ = ["checked_email", "checked_phone"]
@@ -31,6 +29,9 @@ def checked_email(email: str) -> str:
         raise bad_request("validation_failed", "An email address is required")
     if len(email) > _MAX_EMAIL:
         raise bad_request("validation_failed", "An email address is too long")
+    # Imported at the first sign-up: its tables take longer to build than the rest of Auth to start.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         if not email.isascii():
             raise EmailNotValidError("not ASCII")

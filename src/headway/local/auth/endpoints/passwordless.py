@@ -63,10 +63,11 @@ async def _magic_link(
     if user is None or not user.confirmed:
         if not call.settings.signup_enabled:
             raise unprocessable("signup_disabled", "Signups not allowed for this instance")
-        user = await register(call, SignUp(email, call.parts.policy.random(), data, challenge))
+        invented = call.parts.policy.random()
+        registered = await register(call, SignUp(email, invented, data, challenge, wants_session=False))
         if not call.settings.autoconfirm:
             return json_response({})
-        user = user or await _find(call, email)
+        user = registered.user if registered is not None else await _find(call, email)
     if user is not None:
         await _send_magic_link(call, user, challenge)
     return json_response({})

@@ -21,9 +21,10 @@ from headway.local.auth.errors import bad_request, unexpected, unprocessable
 from headway.local.auth.mail.letters import Post
 from headway.local.auth.models import User
 from headway.local.auth.representation import json_response, timestamp
+from headway.local.auth.tokens import Granted
 from headway.local.auth.users import UserTaken
 
-__all__ = ["SignUp", "insert_user", "register", "signup"]
+__all__ = ["Registered", "SignUp", "insert_user", "register", "signup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,22 @@ class SignUp:
         password: Checked.
         data: Becomes ``user_metadata``.
         challenge: Of the PKCE flow, if that is used.
+        wants_session: Whether the user is signed in at once if no confirmation is needed.
     """
 
     email: str
     password: str
     data: Mapping[str, Any]
     challenge: flows.Challenge | None
+    wants_session: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Somebody who signed up, with their session unless they have to confirm first."""
+
+    user: User
+    session: Granted | None
 
 
 async def signup(call: Call) -> Response:
@@ -65,17 +76,14 @@ async def signup(call: Call) -> Response:
     if not call.settings.email_enabled:
         raise bad_request("email_provider_disabled", "Email signups are disabled")
     wish = SignUp(checked_email(email), password, fields.mapping("data") or {}, challenge)
-    user = await register(call, wish)
-    if user is None:
+    registered = await register(call, wish)
+    if registered is None:
         return await _repeated(call, wish)
-    if user.confirmed:
-        async with call.transaction() as connection:
-            await call.record(connection, "login", user, provider="email")
-            granted = await call.sign_in(connection, user, "password")
-        return call.granted(granted)
+    if registered.session is not None:
+        return call.granted(registered.session)
     async with call.parts.database.connection() as connection:
-        body = await call.user_body(connection, user)
-    if user.invited_at is not None:
+        body = await call.user_body(connection, registered.user)
+    if registered.user.invited_at is not None:
         body |= {"user_metadata": {}, "identities": []}
     return json_response(body)
 
@@ -85,7 +93,7 @@ def _check_enabled(call: Call) -> None:
         raise unprocessable("signup_disabled", "Signups not allowed for this instance")
 
 
-async def register(call: Call, wish: SignUp) -> User | None:
+async def register(call: Call, wish: SignUp) -> Registered | None:
     """The user with the address, new or still unconfirmed; ``None`` when it belongs to somebody.
 
     Without automatic confirmation a mail is sent.
@@ -102,7 +110,7 @@ async def register(call: Call, wish: SignUp) -> User | None:
         return await _register(call, wish, password_hash)
 
 
-async def _register(call: Call, wish: SignUp, password_hash: str) -> User | None:
+async def _register(call: Call, wish: SignUp, password_hash: str) -> Registered | None:
     async with call.mailing() as post:
         connection = post.connection
         user = await users.holder_of_email(connection, wish.email, call.audience)
@@ -122,11 +130,15 @@ async def _register(call: Call, wish: SignUp, password_hash: str) -> User | None
                 user_metadata=wish.data,
             )
         user = await _ensure_identity(call, connection, user, wish)
-        if call.settings.autoconfirm:
-            await call.record(connection, "user_signedup", user, provider="email")
-            return await users.confirm(connection, user, call.now)
-        await call.record(connection, "user_confirmation_requested", user, provider="email")
-        return await _ask_to_confirm(call, post, user, wish)
+        if not call.settings.autoconfirm:
+            await call.record(connection, "user_confirmation_requested", user, provider="email")
+            return Registered(await _ask_to_confirm(call, post, user, wish), None)
+        await call.record(connection, "user_signedup", user, provider="email")
+        user = await users.confirm(connection, user, call.now)
+        if not wish.wants_session:
+            return Registered(user, None)
+        await call.record(connection, "login", user, provider="email")
+        return Registered(user, await call.sign_in(connection, user, "password"))
 
 
 async def _ask_to_confirm(call: Call, post: Post, user: User, wish: SignUp) -> User:
