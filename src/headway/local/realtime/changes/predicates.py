@@ -81,7 +81,7 @@ def build_predicate(condition: Filter, type_oid: int, written: list[str | None],
         is_enum: Whether the type is an enumeration.
     """
     op, negated = condition.op, condition.negated
-    if type_oid == _BOOL:
+    if type_oid == _BOOL and op != "is":
         # A cast to text writes a boolean in full, the log as a letter.
         written = [value if value is None else value[0] for value in written]
     test = _test_for(op, type_oid, written, is_enum)
