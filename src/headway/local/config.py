@@ -148,6 +148,13 @@ class AuthEmailConfig(_Section):
     template: dict[str, AuthEmailTemplateConfig] = {}
 
 
+class AuthHookConfig(_Section):
+    """``[auth.hook.NAME]``."""
+
+    enabled: bool = False
+    uri: str = ""
+
+
 class AuthRateLimitConfig(_Section):
     """``[auth.rate_limit]``: e-mails and anonymous users per hour; the others per five minutes."""
 
@@ -179,6 +186,7 @@ class AuthConfig(_Section):
     ] = ""
     email: AuthEmailConfig = AuthEmailConfig()
     rate_limit: AuthRateLimitConfig = AuthRateLimitConfig()
+    hook: dict[str, AuthHookConfig] = {}
 
 
 class ProjectConfig(_Section):

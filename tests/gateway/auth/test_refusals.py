@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
+
+from headway.local.auth import app
 
 from .harness import PASSWORD, AuthServer, error
 
@@ -183,6 +186,21 @@ def test_a_failure_of_ours_has_an_id_and_no_details(
     assert old.json()["error_id"] == "req-1"
     assert "request req-1 failed" in caplog.text
     assert PASSWORD not in caplog.text
+
+
+def test_a_request_that_takes_too_long_is_ended(auth: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = auth.sign_up()
+    monkeypatch.setattr(app, "_DEADLINE_S", 0.05)
+    holder = psycopg2.connect(auth.context.database.conninfo("supabase_admin"))
+    try:
+        holder.cursor().execute("select * from auth.users for update")
+        with auth.http(session["access_token"]) as client:
+            assert error(client.put("/user", json={"data": {}}))[:2] == (504, "request_timeout")
+    finally:
+        holder.close()
+    with auth.http(session["access_token"]) as client:
+        monkeypatch.undo()
+        assert client.get("/settings").status_code == 200
 
 
 def test_paths_that_are_not_there(auth: AuthServer) -> None:

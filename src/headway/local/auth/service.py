@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from headway.local.auth.app import build_app
 from headway.local.auth.call import Parts
 from headway.local.auth.database import AuthDatabase
+from headway.local.auth.hooks import access_token_hook
 from headway.local.auth.mail.inbox import Inbox
 from headway.local.auth.mail.inbox_app import build_inbox_app
 from headway.local.auth.mail.letters import Postman
@@ -61,7 +62,7 @@ class AuthService:
                 database=self._database,
                 verifier=context.verifier,
                 signer=signer,
-                issuer=TokenIssuer(settings, signer),
+                issuer=TokenIssuer(settings, signer, access_token_hook(auth.hook)),
                 passwords=self._passwords,
                 policy=PasswordPolicy(auth.minimum_password_length, auth.password_requirements),
                 redirects=RedirectPolicy(auth.site_url, auth.additional_redirect_urls),

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from headway.local.auth import identities, sessions, users
 from headway.local.auth.database import Connection
+from headway.local.auth.hooks import AccessTokenHook
 from headway.local.auth.models import User
 from headway.local.auth.representation import user_json
 from headway.local.auth.settings import AuthSettings
@@ -72,11 +73,13 @@ class TokenIssuer:
     Args:
         settings: Auth's settings.
         signer: What signs.
+        hook: The project's own say in the claims, if it has one.
     """
 
-    def __init__(self, settings: AuthSettings, signer: TokenSigner) -> None:
+    def __init__(self, settings: AuthSettings, signer: TokenSigner, hook: AccessTokenHook | None) -> None:
         self._settings = settings
         self._signer = signer
+        self._hook = hook
 
     async def sign_in(
         self, connection: Connection, user: User, method: str, client: sessions.Client, now: datetime
@@ -92,15 +95,21 @@ class TokenIssuer:
         """
         user = await users.update(connection, user, now, last_sign_in_at=now)
         session_id, refresh_token = await sessions.begin(connection, user.id, method, client, now)
-        return await self.grant(connection, user, session_id, refresh_token, now)
+        return await self.grant(connection, user, session_id, refresh_token, now, method)
 
     async def grant(
-        self, connection: Connection, user: User, session_id: UUID, refresh_token: str, now: datetime
+        self,
+        connection: Connection,
+        user: User,
+        session_id: UUID,
+        refresh_token: str,
+        now: datetime,
+        method: str = "token_refresh",
     ) -> Granted:
         """An access token for a session that is there; arguments as for ``sign_in``."""
         issued = int(now.timestamp())
         expires = issued + self._settings.jwt_expiry_s
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self._settings.issuer,
             "sub": str(user.id),
             "aud": user.aud,
@@ -116,6 +125,8 @@ class TokenIssuer:
             "session_id": str(session_id),
             "is_anonymous": user.is_anonymous,
         }
+        if self._hook is not None:
+            claims = await self._hook.claims(connection, user.id, claims, method)
         return Granted(
             access_token=self._signer.sign(claims),
             refresh_token=refresh_token,
