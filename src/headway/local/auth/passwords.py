@@ -152,11 +152,6 @@ class PasswordHasher:
         """End the threads; what is under way is finished."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def threads(self) -> int:
-        """How many threads there are at most, and so how many hashes are in memory."""
-        return self._threads._max_workers
-
     async def hash(self, password: str) -> str:
         """A new Argon2id hash."""
         return await self._run(self._argon2.hash, password)
