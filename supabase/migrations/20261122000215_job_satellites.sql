@@ -101,6 +101,7 @@ create table headway.leases (
   token uuid not null,
   worker_id uuid not null,
   request_id uuid not null,
+  turn integer not null,
   kind text not null,
   queue text not null,
   tenant_id uuid not null,
@@ -122,6 +123,7 @@ create index leases_kind_idx on headway.leases (kind, tenant_id);
 create index leases_request_idx on headway.leases (request_id);
 
 comment on table headway.leases is 'Who is running which job, until when. Tokens are secret: service role only.';
+comment on column headway.leases.turn is 'The job''s place in its claim, which answers in that order.';
 comment on column headway.leases.emitted is 'The highest number among the events that this attempt has emitted.';
 comment on column headway.leases.deadline_at is 'The attempt''s timeout; a lease is not extended past it.';
 

@@ -179,9 +179,10 @@ begin
 end
 $$;
 
--- Starts jobs: lease, row and event in one statement.
-create function headway_private.start_jobs(jobs uuid[], worker_id uuid, request_id uuid, lease_seconds integer)
-returns void
+-- Starts jobs, given in the order of their turns after `before` others: lease, row and event in one statement.
+create function headway_private.start_jobs(
+  jobs uuid[], before integer, worker_id uuid, request_id uuid, lease_seconds integer
+) returns void
 language sql volatile
 set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off
 as $$
@@ -190,15 +191,17 @@ as $$
     set status = 'processing', ready_order = null, attempt = j.attempt + 1, seq = j.seq + 1, revision = j.revision + 1,
       started_at = coalesce(j.started_at, clock_timestamp()), updated_at = clock_timestamp(),
       error_code = null, error_message = null, error_hint = null, error_step = null
-    where j.id = any (jobs)
-    returning j.id, j.attempt, j.seq, j.run, j.kind, j.queue, j.tenant_id, j.updated_at
+    from unnest(jobs) with ordinality t (id, place)
+    where j.id = t.id
+    returning j.id, j.attempt, j.seq, j.run, j.kind, j.queue, j.tenant_id, j.updated_at, t.place
   ),
   leased as (
     insert into headway.leases (
-      job_id, attempt, token, worker_id, request_id, kind, queue, tenant_id, started_at, expires_at, deadline_at
+      job_id, attempt, token, worker_id, request_id, turn, kind, queue, tenant_id, started_at, expires_at,
+      deadline_at
     )
-    select s.id, s.attempt, gen_random_uuid(), start_jobs.worker_id, start_jobs.request_id, s.kind, s.queue, s.tenant_id,
-      s.updated_at, s.updated_at + make_interval(secs => lease_seconds),
+    select s.id, s.attempt, gen_random_uuid(), start_jobs.worker_id, start_jobs.request_id, before + s.place, s.kind, s.queue,
+      s.tenant_id, s.updated_at, s.updated_at + make_interval(secs => lease_seconds),
       s.updated_at + make_interval(secs => k.timeout_seconds)
     from started s
     join headway.kinds k on k.kind = s.kind
@@ -207,9 +210,9 @@ as $$
   select s.id, s.seq, 'started', s.run, s.attempt, s.updated_at from started s
 $$;
 
--- Takes up to `most` jobs of one queue, whose locks the caller holds. Answers how many.
+-- Takes up to `most` jobs of one queue, whose locks the caller holds, after `before` of other queues. Answers how many.
 create function headway_private.claim_queue(
-  queue text, kinds text[], worker_id uuid, request_id uuid, most integer, lease_seconds integer
+  queue text, kinds text[], worker_id uuid, request_id uuid, before integer, most integer, lease_seconds integer
 ) returns integer
 language plpgsql volatile
 set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off set enable_bitmapscan = off
@@ -246,7 +249,7 @@ begin
       select r.jobs, r.last_tenant, r.emptied into round
       from headway_private.pick_round(lane.queue, level, open, most - taken, lane.tenant_concurrency) r;
       exit when round.jobs is null;
-      perform headway_private.start_jobs(round.jobs, worker_id, request_id, lease_seconds);
+      perform headway_private.start_jobs(round.jobs, before + taken, worker_id, request_id, lease_seconds);
       taken := taken + cardinality(round.jobs);
       insert into headway_private.rotations as r (queue, priority, tenant_id)
       values (lane.queue, level, round.last_tenant)
@@ -296,7 +299,7 @@ as $$
   join headway.job_inputs i on i.job_id = j.id
   left join headway.job_costs c on c.job_id = j.id
   where l.request_id = $1
-  order by j.priority desc, l.started_at, j.id
+  order by l.turn
 $$;
 
 create function headway.claim(
@@ -369,7 +372,7 @@ begin
     ) l;
     foreach lane in array lanes loop
       remaining := remaining - headway_private.claim_queue(
-        lane, claim.kinds, claim.worker_id, claim.request_id, remaining, lease_seconds
+        lane, claim.kinds, claim.worker_id, claim.request_id, max_jobs - remaining, remaining, lease_seconds
       );
       exit when remaining <= 0;
     end loop;
@@ -384,8 +387,8 @@ comment on function headway.claim(uuid, uuid, text[], text[], integer, integer) 
 revoke all on function
   headway_private.promote_due(integer), headway_private.open_kinds(text[]),
   headway_private.pick_round(text, smallint, headway_private.open_kind[], integer, integer),
-  headway_private.start_jobs(uuid[], uuid, uuid, integer),
-  headway_private.claim_queue(text, text[], uuid, uuid, integer, integer), headway_private.claimed_by(uuid),
+  headway_private.start_jobs(uuid[], integer, uuid, uuid, integer),
+  headway_private.claim_queue(text, text[], uuid, uuid, integer, integer, integer), headway_private.claimed_by(uuid),
   headway.claim(uuid, uuid, text[], text[], integer, integer)
 from public, anon, authenticated, service_role;
 grant execute on function headway.claim(uuid, uuid, text[], text[], integer, integer) to service_role;
