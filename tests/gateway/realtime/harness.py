@@ -51,7 +51,8 @@ class RealtimeStack:
         )
         self.service = RealtimeService(self.context)
         self._server: HttpServer
-        self.url = ""
+        self._bare: HttpServer
+        self.url = self.bare_url = ""
 
     async def start(self) -> None:
         listener = bind("127.0.0.1", 0, setting="test")
@@ -68,9 +69,14 @@ class RealtimeStack:
         self.url = f"http://127.0.0.1:{self._server.port}"
         await self.service.start()
         await self._server.start()
+        # For what the gateway would refuse itself.
+        self._bare = HttpServer(app, bind("127.0.0.1", 0, setting="test"))
+        self.bare_url = f"ws://127.0.0.1:{self._bare.port}/websocket"
+        await self._bare.start()
 
     async def stop(self) -> None:
         await self._server.stop()
+        await self._bare.stop()
         await self.service.stop()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
