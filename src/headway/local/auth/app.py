@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headway.local.auth.call import Call, Parts
 from headway.local.auth.endpoints import (
     admin_links,
+    admin_listing,
     admin_users,
     disabled,
     logout,
@@ -63,8 +64,8 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("DELETE", "/user/identities/{identity_id}", user.delete_identity),
     ("POST", "/invite", admin_links.invite),
     ("POST", "/admin/generate_link", admin_links.generate_link),
-    ("GET", "/admin/audit", admin_users.audit_log),
-    ("GET", "/admin/users", admin_users.list_users),
+    ("GET", "/admin/audit", admin_listing.audit_log),
+    ("GET", "/admin/users", admin_listing.list_users),
     ("POST", "/admin/users", admin_users.create_user),
     ("GET", "/admin/users/{user_id}", admin_users.get_user),
     ("PUT", "/admin/users/{user_id}", admin_users.update_user),

@@ -1,41 +1,33 @@
 """Managing users with the service role.
 
-Source: supabase/auth ``internal/api/admin.go``, ``pagination.go``, ``sorting.go``, ``audit.go``.
+Source: supabase/auth ``internal/api/admin.go``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import asyncpg
 from starlette.responses import Response
 
-from headway.local.auth import audit, identities, onetime, sessions, users
+from headway.local.auth import identities, onetime, sessions, users
 from headway.local.auth.addresses import checked_email, checked_phone
 from headway.local.auth.call import Call
 from headway.local.auth.database import Connection
+from headway.local.auth.durations import parse_duration
 from headway.local.auth.endpoints.user import email_exists, set_password
 from headway.local.auth.errors import AuthError, bad_request, not_found, unexpected, unprocessable
 from headway.local.auth.fields import Fields
 from headway.local.auth.models import User
 from headway.local.auth.passwords import check_hash
-from headway.local.auth.representation import json_response, timestamp, user_json
+from headway.local.auth.representation import json_response
 from headway.local.auth.settings import DEFAULT_ROLE
 from headway.local.auth.users import UserTaken
 
-__all__ = ["audit_log", "create_user", "delete_user", "get_user", "list_users", "update_user"]
-
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-_LONGEST_S = 2**63 / 1e9
-_MAX_ROWS = 2**31 - 1
-_AUDIT_SCOPES = {"author": ("actor_username", "actor_name"), "action": ("action",), "type": ("log_type",)}
+__all__ = ["create_user", "delete_user", "get_user", "update_user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,80 +59,17 @@ class _Wish:
 
 
 def _ban_duration(text: str) -> timedelta | None:
-    """A Go duration; no time at all for ``none``, ``None`` when not given."""
-    if text in ("", "none", "0"):
+    """No time at all for ``none``, ``None`` when not given."""
+    if text in ("", "none"):
         return timedelta(0) if text else None
-    sign = -1 if text.startswith("-") else 1
-    digits = text.removeprefix("-").removeprefix("+")
-    parts = _DURATION_PART.findall(digits)
-    seconds = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
-    if not parts or "".join(number + unit for number, unit in parts) != digits or seconds >= _LONGEST_S:
-        raise bad_request(
-            "validation_failed", f'invalid format for ban duration: time: invalid duration "{text[:64]}"'
-        )
-    return timedelta(seconds=sign * seconds)
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise bad_request("validation_failed", f"invalid format for ban duration: {error}") from error
 
 
 def _banned_until(ban: timedelta, now: datetime) -> datetime | None:
     return now + ban if ban else None
-
-
-async def list_users(call: Call) -> Response:
-    """``GET /admin/users?page=&per_page=&sort=&filter=``: some users, newest first."""
-    await call.admin()
-    ascending = _ascending(call.query("sort"))
-    page, per_page = _pagination(call)
-    async with call.parts.database.connection() as connection:
-        found, total = await users.page(
-            connection,
-            call.audience,
-            limit=per_page,
-            offset=(page - 1) * per_page,
-            ascending=ascending,
-            search=call.query("filter"),
-        )
-        owned = await identities.of_users(connection, [user.id for user in found])
-    return json_response(
-        {"users": [user_json(user, owned[user.id]) for user in found], "aud": call.audience},
-        headers=_page_headers(call, page, per_page, total),
-    )
-
-
-def _ascending(sort: str) -> bool:
-    field, _, direction = sort.partition(" ")
-    if sort and field != "created_at":
-        raise bad_request("validation_failed", f"Bad Sort Parameters: bad field for sort '{field[:64]}'")
-    if direction.lower() not in ("", "asc", "desc"):
-        raise bad_request(
-            "validation_failed",
-            f"Bad Sort Parameters: bad direction for sort '{direction[:64]}', only 'asc' and 'desc' allowed",
-        )
-    return direction.lower() == "asc"
-
-
-def _pagination(call: Call) -> tuple[int, int]:
-    values = []
-    for name, default in (("page", 1), ("per_page", 50)):
-        text = call.query(name) or str(default)
-        if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:20]) <= _MAX_ROWS:
-            raise bad_request(
-                "validation_failed", f"Bad Pagination Parameters: {name} must be a positive integer"
-            )
-        values.append(int(text))
-    return values[0], values[1]
-
-
-def _page_headers(call: Call, page: int, per_page: int, total: int) -> Mapping[str, str]:
-    last = -(-total // per_page)
-    query = dict(call.request.query_params)
-
-    def link(to: int, relation: str) -> str:
-        # "page" sorts before "per_page", as auth-js's parser needs it.
-        parameters = urlencode(sorted({**query, "page": str(to)}.items()))
-        return f'<{call.request.scope["path"]}?{parameters}>; rel="{relation}"'
-
-    links = [link(page + 1, "next")] if last > page else []
-    return {"Link": ", ".join([*links, link(last, "last")]), "X-Total-Count": str(total)}
 
 
 async def get_user(call: Call) -> Response:
@@ -361,31 +290,3 @@ async def _delete_softly(call: Call, connection: Connection, user: User) -> None
     await identities.soft_delete_all(connection, user.id, call.now)
     await sessions.end_all(connection, user.id)
     await onetime.clear_all(connection, user.id)
-
-
-async def audit_log(call: Call) -> Response:
-    """``GET /admin/audit?query=scope:text``: who did what, newest first."""
-    await call.admin()
-    page, per_page = _pagination(call)
-    query = call.query("query")
-    scope, colon, value = query.partition(":")
-    if query and (not colon or scope not in _AUDIT_SCOPES):
-        raise bad_request("validation_failed", f"Invalid query scope: {query[:64]}")
-    async with call.parts.database.connection() as connection:
-        rows, total = await audit.search(
-            connection,
-            _AUDIT_SCOPES[scope] if query else (),
-            value,
-            limit=per_page,
-            offset=(page - 1) * per_page,
-        )
-    entries = [
-        {
-            "id": str(row["id"]),
-            "payload": row["payload"],
-            "created_at": timestamp(row["created_at"]),
-            "ip_address": row["ip_address"],
-        }
-        for row in rows
-    ]
-    return json_response(entries, headers=_page_headers(call, page, per_page, total))
