@@ -8,6 +8,7 @@ create table headway.job_inputs (
   constraint job_inputs_notify_object check (jsonb_typeof(notify) = 'object' and octet_length(notify::text) <= 4096)
 );
 
+comment on table headway.job_inputs is 'What each job was given.';
 comment on column headway.job_inputs.notify is
   'Where to tell of the end: {"webhook", "email", "on": ["completed", "failed", "cancelled"]}.';
 
@@ -18,6 +19,8 @@ create table headway.job_outputs (
   attempt integer not null,
   created_at timestamptz not null default now()
 );
+
+comment on table headway.job_outputs is 'What each completed job has answered.';
 
 create table headway.job_steps (
   job_id uuid not null references headway.jobs (id) on delete cascade,

@@ -66,6 +66,7 @@ create index talk_tracks_user_idx on public.talk_tracks (user_id);
 create index talk_tracks_deck_idx on public.talk_tracks (deck_id);
 
 comment on table public.slide_decks is 'A project''s ordered slides.';
+comment on table public.slides is 'The slides of a deck: position 1, 2, 3 ...';
 comment on table public.talk_tracks is 'What to say to each slide, and for how long; one row per finished generation.';
 comment on column public.talk_tracks.slides is 'A list of {"position": 1, "text": "...", "seconds": 40}.';
 
