@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,19 @@ CONFIGURED_BUCKETS: dict[str, dict[str, Any]] = {
 
 ALICE = "a11ce000-0000-4000-8000-000000000001"
 MALLORY = "ba110000-0000-4000-8000-000000000002"
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a state that the server reaches by itself.
+
+    Args:
+        condition: Whether it is reached.
+        what: What is waited for, for the failure.
+    """
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.005)
 
 
 def execute(stack: TestStack, sql: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .harness import ALICE, StorageSite
+from .harness import ALICE, StorageSite, until
 from .test_http_shapes import refusal
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB: several chunks
@@ -245,8 +245,7 @@ def test_a_reader_who_leaves_does_not_leave_a_file_open(site: StorageSite, servi
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
         assert is_open()
-    while is_open():
-        pass
+    until(lambda: not is_open(), "a closed file")
 
 
 def test_users_read_by_policy(site: StorageSite, alice: httpx.Client, service: httpx.Client) -> None:

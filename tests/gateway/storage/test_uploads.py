@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from .harness import FILE_SIZE_LIMIT, StorageSite
+from .harness import FILE_SIZE_LIMIT, StorageSite, until
 from .test_http_shapes import refusal
 
 TOO_LARGE = (400, "413", "Payload too large", "The object exceeded the maximum allowed size")
@@ -190,10 +190,8 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(site: StorageSite, fo
     files = site.stored_files()
     with connect(site) as connection:
         connection.sendall(head_of(site, f"/object/{bucket}/a", *lines) + body)
-        while not incoming(site):
-            pass
-    while site.stack.service("storage").status()["uploading"]:
-        pass
+        until(lambda: incoming(site), "the first bytes")
+    until(lambda: not site.stack.service("storage").status()["uploading"], "the end of the upload")
     assert incoming(site) == []
     assert site.rows(bucket) == {}
     assert site.stored_files() == files

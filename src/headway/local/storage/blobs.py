@@ -18,7 +18,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import logging
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -31,6 +33,8 @@ from typing import Any, ParamSpec, TypeVar
 
 __all__ = ["BlobMissing", "BlobName", "BlobStore", "OpenBlob"]
 
+_log = logging.getLogger("headway.storage")
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,6 +43,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _THREADS = 8
+_BLOB = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # Hard links fail with these where a file system has none, or has too many of one file.
 _NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV, errno.ENOSYS, errno.EACCES))
@@ -303,26 +308,32 @@ class BlobStore:
         return OpenBlob(descriptor, state.st_size)
 
     def remove(self, *blobs: BlobName) -> None:
-        """Remove blobs that no row names any more; those gone already are passed over. Blocks.
+        """Remove blobs that no row names any more; what cannot be removed is left to the sweep. Blocks.
 
         Args:
             blobs: Which ones.
         """
         for blob in blobs:
-            with suppress(FileNotFoundError, BlobMissing), self._shard(blob) as shard:
-                os.unlink(blob.file_name, dir_fd=shard)
+            try:
+                with self._shard(blob) as shard:
+                    os.unlink(blob.file_name, dir_fd=shard)
+            except (FileNotFoundError, BlobMissing):
+                continue
+            except OSError as error:
+                # The row is committed by now: the request has succeeded, whatever becomes of the bytes.
+                _log.warning("bytes that are not needed any more could not be removed: %s", error)
 
     # -- sweeping ---------------------------------------------------------------------------------------
 
     def listing(self) -> list[str]:
-        """The file names of all blobs. Blocks."""
+        """The file names of all blobs, and of nothing else that somebody put there. Blocks."""
         objects = self._directories["objects"]
         names: list[str] = []
         for shard in os.listdir(objects):  # noqa: PTH208 — of an open directory
             with suppress(NotADirectoryError, FileNotFoundError):
                 descriptor = os.open(shard, _DIRECTORY, dir_fd=objects)
                 try:
-                    names += os.listdir(descriptor)  # noqa: PTH208
+                    names += filter(_BLOB.fullmatch, os.listdir(descriptor))  # noqa: PTH208
                 finally:
                     os.close(descriptor)
         return names

@@ -200,7 +200,7 @@ class Catalog:
 async def _faults() -> AsyncIterator[None]:
     try:
         yield
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise fault_of(error) from error
     except TimeoutError as error:
         raise StorageFault(

@@ -34,16 +34,22 @@ def outcome_is_unknown(error: BaseException) -> bool:
     if not isinstance(error, StorageFault):
         return True
     cause = error.__cause__
-    # Class 08 and 57P0x end the connection: the answer to a COMMIT may have been under way.
-    return isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(("08", "57P0"))
+    if isinstance(cause, StorageFault):
+        return outcome_is_unknown(cause)
+    if isinstance(cause, asyncpg.PostgresError):
+        # Class 08 and 57P0x end the connection: the answer to a COMMIT may have been under way.
+        return (cause.sqlstate or "").startswith(("08", "57P0"))
+    return isinstance(cause, asyncpg.InterfaceError)
 
 
-def fault_of(error: asyncpg.PostgresError) -> StorageFault:
+def fault_of(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> StorageFault:
     """The answer to a request whose statement failed.
 
     Args:
         error: As asyncpg raised it.
     """
+    if isinstance(error, asyncpg.InterfaceError):
+        return StorageFault(500, "DatabaseError", "The connection to the database was lost")
     state = error.sqlstate or ""
     message = str(error)
     match state:
