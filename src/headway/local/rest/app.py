@@ -54,22 +54,33 @@ class RestApp:
             raise ValueError(f"the scope type {scope['type']} is not served here")
         request = HttpRequest.from_scope(scope)
         try:
-            response = await self._answer(request, receive)
+            identity = authenticate(self._verifier, request.bearer)
+            # Whatever receiving raises belongs to whoever passed the channel on, such as the gateway.
+            body = await read_body(receive)
         except RestError as error:
-            state = self._watch.state
-            response = error_response(error, verbose=state is None or state.config.verbose_errors)
+            response = self._refusal(error)
+        else:
+            response = await self._guarded(request, body, identity)
+        start, message = render(response)
+        if request.method == "HEAD":
+            message["body"] = b""
+        await send(start)
+        await send(message)
+
+    def _refusal(self, error: RestError) -> Response:
+        state = self._watch.state
+        return error_response(error, verbose=state is None or state.config.verbose_errors)
+
+    async def _guarded(self, request: HttpRequest, body: bytes, identity: Identity) -> Response:
+        try:
+            return await self._answer(request, body, identity)
+        except RestError as error:
+            return self._refusal(error)
         except Exception:  # noqa: BLE001 - the last resort: whatever it is, no trace of it reaches the caller
             _log.exception("%s %s failed", request.method, request.path)
-            response = error_response(internal_error())
-        start, body = render(response)
-        if request.method == "HEAD":
-            body["body"] = b""
-        await send(start)
-        await send(body)
+            return error_response(internal_error())
 
-    async def _answer(self, request: HttpRequest, receive: Receive) -> Response:
-        identity = authenticate(self._verifier, request.bearer)
-        body = await read_body(receive)
+    async def _answer(self, request: HttpRequest, body: bytes, identity: Identity) -> Response:
         state = self._current()
         try:
             return await self._respond(request, body, identity, state)
@@ -107,7 +118,7 @@ class RestApp:
         self, request: HttpRequest, planned: Planned, identity: Identity, state: State
     ) -> Transaction:
         config = state.config
-        role = identity.role
+        role = config.anonymous_role if identity.token is None else identity.role
         role_settings = config.roles.get(role)
         routine = planned.routine if isinstance(planned, Execute) else None
         preferences = planned.preferences if isinstance(planned, Execute) else None
@@ -120,7 +131,7 @@ class RestApp:
             settings += role_settings.values
         settings += [
             ("role", role),
-            ("request.jwt.claims", _claims(identity)),
+            ("request.jwt.claims", _claims(identity, role)),
             ("request.method", request.method),
             ("request.path", request.path),
             ("request.headers", _headers_json(request)),
@@ -151,10 +162,10 @@ def _schema_of(request: HttpRequest, planned: Planned, schemas: tuple[str, ...])
     return named or schemas[0]
 
 
-def _claims(identity: Identity) -> str:
-    if "role" in identity.claims:
+def _claims(identity: Identity, role: str) -> str:
+    if identity.claims.get("role") == role:
         return identity.claims_json
-    return orjson.dumps({**identity.claims, "role": identity.role}).decode()
+    return orjson.dumps({**identity.claims, "role": role}).decode()
 
 
 def _headers_json(request: HttpRequest) -> bytes:

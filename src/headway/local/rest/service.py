@@ -13,31 +13,38 @@ from headway.local.rest.database.settings import project_config
 from headway.local.rest.database.transaction import DatabasePool
 from headway.local.service import Service, StackContext
 
-__all__ = ["build"]
+__all__ = ["RestService", "build"]
 
 
-class _RestService:
+class RestService:
+    """The Data API of a stack.
+
+    Args:
+        context: The stack.
+    """
+
     name = "rest"
 
     def __init__(self, context: StackContext) -> None:
         self._pool = DatabasePool(context.database)
-        self._watch = SchemaWatch(context.database, project_config(context.config.api), self._on_change)
-        self.app: ASGIApp = RestApp(
-            context.verifier, self._watch, self._pool, f"{context.public_url}/rest/v1"
-        )
+        self.watch = SchemaWatch(context.database, project_config(context.config.api), self._on_change)
+        self.app: ASGIApp = RestApp(context.verifier, self.watch, self._pool, f"{context.public_url}/rest/v1")
 
     async def start(self) -> None:
-        await self._watch.start()
+        """Load the schema cache; raises if the database does not answer."""
+        await self.watch.start()
 
     async def stop(self) -> None:
-        await self._watch.stop()
+        """Close every connection."""
+        await self.watch.stop()
         self._pool.stop()
 
     def _on_change(self, state: State) -> None:
         self._pool.renew(state.types)
 
     def status(self) -> Mapping[str, Any]:
-        state: State | None = self._watch.state
+        """What is exposed, and how many connections are open."""
+        state: State | None = self.watch.state
         if state is None:
             return {"schemas": [], "tables": 0, "functions": 0, "connections": 0}
         return {
@@ -54,4 +61,4 @@ def build(context: StackContext) -> Service:
     Args:
         context: The stack.
     """
-    return _RestService(context)
+    return RestService(context)

@@ -39,7 +39,8 @@ _Codec = tuple[Callable[[Any], Any], Callable[[Any], Any], str]
 
 
 def _to_bytes(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()
+    # A lone surrogate, which JSON can carry, is for Postgres to refuse.
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
 
 
 def _to_text(value: str | bytes) -> str:

@@ -71,6 +71,7 @@ class SchemaWatch:
         self._version = 0
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
+        self._loaded = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -82,6 +83,20 @@ class SchemaWatch:
     def reload_pending(self) -> bool:
         """Whether a change is known that the state does not show yet."""
         return not self._settled.is_set()
+
+    @property
+    def version(self) -> int:
+        """How many times the state was loaded."""
+        return self._version
+
+    async def newer_than(self, version: int) -> None:
+        """Wait until the state was loaded more often than that.
+
+        Args:
+            version: A value of ``version``.
+        """
+        async with self._loaded:
+            await self._loaded.wait_for(lambda: self._version > version)
 
     async def reload(self) -> None:
         """Load the state once more, and wait for it."""
@@ -162,7 +177,6 @@ class SchemaWatch:
         settings = {row["name"]: row["value"] for row in await connection.fetch(SETTINGS_QUERY)}
         roles = parse_role_settings([dict(row) for row in await connection.fetch(ROLE_SETTINGS_QUERY)])
         config = apply_settings(self._config, settings, roles)
-        self._version += 1
         async with connection.transaction(readonly=True):
             await connection.execute("SELECT set_config('search_path', '', true)")
             cache = await load_schema_cache(
@@ -170,10 +184,13 @@ class SchemaWatch:
                 config.schemas,
                 config.extra_search_path,
                 hoisted=config.hoisted,
-                version=self._version,
+                version=self._version + 1,
             )
         self._state = State(config, cache, types, PlanCache(config, cache))
         self._on_change(self._state)
+        async with self._loaded:
+            self._version += 1
+            self._loaded.notify_all()
 
 
 class _connected:
