@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
+import psycopg2
+import psycopg2.extensions
 import pytest
 
 from support.stack import TestStack, project_config, running_stack
@@ -26,10 +29,18 @@ def storage_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestStac
         yield running
 
 
+@pytest.fixture(scope="session")
+def storage_admin(storage_stack: TestStack) -> Iterator[psycopg2.extensions.connection]:
+    """A connection to the stack's database as the superuser."""
+    with closing(psycopg2.connect(storage_stack.database.conninfo("supabase_admin"))) as connection:
+        connection.autocommit = True
+        yield connection
+
+
 @pytest.fixture
-def site(storage_stack: TestStack) -> Iterator[StorageSite]:
+def site(storage_stack: TestStack, storage_admin: psycopg2.extensions.connection) -> Iterator[StorageSite]:
     """Storage; buckets and policies that the test makes are gone afterwards."""
-    site = StorageSite(storage_stack)
+    site = StorageSite(storage_stack, storage_admin)
     try:
         yield site
     finally:

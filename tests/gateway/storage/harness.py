@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jwt
-import psycopg2
+import psycopg2.extensions
 
 from support.stack import TestStack
 
@@ -43,20 +42,13 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.005)
 
 
-def execute(stack: TestStack, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """Run one statement as the superuser."""
-    with closing(psycopg2.connect(stack.database.conninfo("supabase_admin"))) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
-            return cursor.fetchall() if cursor.description else []
-
-
 @dataclass
 class StorageSite:
     """A stack's Storage, with everything that one test makes in it."""
 
     stack: TestStack
+    connection: psycopg2.extensions.connection
+    """As the superuser, with autocommit."""
     policies: list[str] = field(default_factory=list)
     buckets: list[str] = field(default_factory=list)
 
@@ -110,7 +102,9 @@ class StorageSite:
             self.allow(bucket, verb, "(storage.foldername(name))[1] = auth.uid()::text")
 
     def execute(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return execute(self.stack, sql, *parameters)
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return cursor.fetchall() if cursor.description else []
 
     def rows(self, bucket: str) -> dict[str, str]:
         """The versions of a bucket's objects by name."""
@@ -123,14 +117,10 @@ class StorageSite:
     def clean(self) -> None:
         for name in self.policies:
             self.execute(f'drop policy "{name}" on storage.objects')
-        for bucket in self.buckets:
-            with (
-                closing(
-                    psycopg2.connect(self.stack.database.conninfo("supabase_storage_admin"))
-                ) as connection,
-                connection,
-                connection.cursor() as cursor,
-            ):
-                cursor.execute("set local storage.allow_delete_query = 'true'")
-                cursor.execute("delete from storage.objects where bucket_id = %s", (bucket,))
-                cursor.execute("delete from storage.buckets where id = %s", (bucket,))
+        self.execute(
+            "begin; set local storage.allow_delete_query = 'true';"
+            " delete from storage.objects where bucket_id = any(%s);"
+            " delete from storage.buckets where id = any(%s); commit",
+            self.buckets,
+            self.buckets,
+        )

@@ -212,9 +212,8 @@ def test_readers_and_writers_in_a_race_see_whole_contents_only(
     for reader in readers:
         reader.start()
     try:
-        for _ in range(3):
-            for content in contents:
-                assert service.put(path, content=content).is_success
+        for content in contents * 2:
+            assert service.put(path, content=content).is_success
     finally:
         stop.set()
         for reader in readers:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import psycopg2.extensions
 import pytest
 
 from support.stack import TestStack
@@ -28,9 +29,9 @@ NAMES = [
 
 
 @pytest.fixture(scope="module")
-def bucket(storage_stack: TestStack) -> Iterator[str]:
+def bucket(storage_stack: TestStack, storage_admin: psycopg2.extensions.connection) -> Iterator[str]:
     """A bucket with ``NAMES``."""
-    site = StorageSite(storage_stack)
+    site = StorageSite(storage_stack, storage_admin)
     bucket = site.bucket()
     with site.service() as client:
         for name in NAMES:
@@ -111,7 +112,7 @@ def test_v1_refuses_what_it_cannot_sort_or_page_by(
     assert refusal(service.post(f"/object/list/{bucket}", json=body))[3] == message
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+@pytest.mark.parametrize("limit", [1, 3, 1000])
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_v2_by_name_in_pages_of_any_size(service: httpx.Client, bucket: str, limit: int, order: str) -> None:
     backwards = order == "desc"
@@ -140,7 +141,7 @@ def test_v2_by_time(site: StorageSite, service: httpx.Client, bucket: str) -> No
         site.execute("alter table storage.objects enable trigger user")
     for column in ("created_at", "updated_at"):
         for order in ("asc", "desc"):
-            for limit in (1, 3, 1000):
+            for limit in (1, 4):
                 sort = {"column": column, "order": order}
                 objects, _ = v2_pages(service, bucket, limit=limit, sortBy=sort)
                 assert sorted(objects) == sorted(NAMES), (sort, limit)

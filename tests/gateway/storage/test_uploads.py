@@ -286,7 +286,7 @@ def test_moves_and_deletes_in_a_race_keep_row_and_bytes_together(
             return client.post("/object/copy", json=body, headers={"x-upsert": "true"}).status_code
 
     with ThreadPoolExecutor(6) as threads:
-        statuses = list(threads.map(act, range(60)))
+        statuses = list(threads.map(act, range(40)))
     assert set(statuses) <= {200, 400}
     rows = site.rows(bucket)
     for name in rows:
