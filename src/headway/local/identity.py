@@ -18,7 +18,8 @@ __all__ = ["ANONYMOUS", "Identity", "TokenFault", "TokenRefused", "TokenVerifier
 TokenFault = Literal["empty", "malformed", "algorithm", "key", "signature", "expired", "premature", "claims"]
 
 _CACHE_SIZE = 1000
-_MAX_TOKEN_BYTES = 16 * 1024
+# Metadata travels in the token; the gateway takes 64 KiB of headers in all.
+_MAX_TOKEN_BYTES = 48 * 1024
 
 
 @dataclass(frozen=True, slots=True)

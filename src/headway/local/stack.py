@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from headway.errors import HeadwayError
 from headway.local.config import ProjectConfig
 from headway.local.database import Database
@@ -192,13 +195,19 @@ class Stack:
             await service.stop()
 
     async def _start_inbox(self) -> None:
-        app = getattr(self._services.get("auth"), "inbox_app", None)
-        if app is None or not self._config.inbucket.enabled:
+        if not hasattr(self._services.get("auth"), "inbox_app") or not self._config.inbucket.enabled:
             return
         listener = self._bind(self._settings.inbox_port, self._config.inbucket.port, "inbucket.port")
-        self._inbox = HttpServer(app, listener)
+        self._inbox = HttpServer(self._inbox_app, listener)
         await self._inbox.start()
         self.inbox_url = _url(listener)
+
+    async def _inbox_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Looked up at each request: a reset replaces the Auth service and with it the inbox.
+        app: ASGIApp | None = getattr(self._services.get("auth"), "inbox_app", None)
+        if app is None:
+            app = PlainTextResponse("The stack is being reset.", 503, {"retry-after": "1"})
+        await app(scope, receive, send)
 
     async def stop(self) -> None:
         """Let open requests finish, then take everything down; safe to call twice."""
