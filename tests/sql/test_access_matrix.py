@@ -298,6 +298,8 @@ def topics(seed: Seed) -> dict[str, dict[str, str]]:
         "project:<id>:jobs": {tag: f"project:{i}:jobs" for tag, i in ids["project"].items()},
         "org:<id>:jobs": {tag: f"org:{i}:jobs" for tag, i in ids["org"].items()},
         "queue:<name>": {"s": "queue:default"},
+        "canary:<id>:<anything>": {tag: f"canary:{i}:{other}" for tag, i in ids["user_id"].items()}
+        | {"s": f"canary:{other}"},
         "job:<anything else>": {"s": "job:1", "p": f"job:{ids['job_id']['p']}:jobs", "o": "job:" + "'" * 9},
         "user:<upper case>:jobs": {"p": f"user:{ids['user_id']['p'].upper()}:jobs"},
         "<another application's>": {"s": "room:1"},
