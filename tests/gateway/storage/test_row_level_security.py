@@ -277,3 +277,21 @@ def test_a_policy_that_is_taken_away_counts_at_once(
     assert alice.put(f"/object/upload/sign/{bucket}/b?token={token}", content=b"1").is_success
     ((owner,),) = site.execute("select owner_id from storage.objects where bucket_id = %s", bucket)
     assert owner == ALICE
+
+
+def test_what_a_policys_function_sets_does_not_reach_the_next_caller(
+    site: StorageSite, alice: httpx.Client, mallory: httpx.Client, service: httpx.Client
+) -> None:
+    """Connections are shared: a careless function must not lend one caller's settings to another."""
+    bucket = site.bucket()
+    service.post(f"/object/{bucket}/a", content=b"1")
+    site.execute(
+        "create or replace function public.careless() returns boolean language sql volatile as"
+        " $$ select set_config('app.vip', auth.uid()::text, false) is not null $$;"
+        " grant execute on function public.careless() to authenticated"
+    )
+    site.allow(bucket, "select", f"auth.uid() = '{ALICE}' and public.careless()")
+    site.allow(bucket, "select", f"current_setting('app.vip', true) = '{ALICE}'")
+    assert alice.get(f"/object/authenticated/{bucket}/a").is_success
+    for _ in range(20):
+        assert refusal(mallory.get(f"/object/authenticated/{bucket}/a")) == MISSING

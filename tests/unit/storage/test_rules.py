@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.local.storage.blobs import BlobMissing, BlobName
+from headway.local.storage.blob_names import BlobMissing, BlobName
 from headway.local.storage.bodies import Choice, Flag, ListOf, Nullable, OneOf, Record, Text, Whole
 from headway.local.storage.database_faults import fault_of, outcome_is_unknown
 from headway.local.storage.faults import StorageFault, key_already_exists

@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import logging
 import os
-import re
 import shutil
 import stat
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -31,7 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["BlobMissing", "BlobName", "BlobStore", "OpenBlob"]
+from headway.local.storage.blob_names import BlobMissing, BlobName, is_blob_file
+
+__all__ = ["BlobStore", "OpenBlob"]
 
 _log = logging.getLogger("headway.storage")
 
@@ -43,43 +42,9 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _THREADS = 8
-_BLOB = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # Hard links fail with these where a file system has none, or has too many of one file.
 _NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV, errno.ENOSYS, errno.EACCES))
-
-
-class BlobMissing(Exception):
-    """There are no bytes under this name."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlobName:
-    """Which bytes: those of one version of one object.
-
-    Args:
-        bucket_id: The object's bucket.
-        key: The object's key.
-        version: The row's version; only a UUID can name bytes.
-    """
-
-    bucket_id: str
-    key: str
-    version: str | None
-
-    @property
-    def file_name(self) -> str:
-        """The name below its shard.
-
-        Raises:
-            BlobMissing: the version is none that Storage made.
-        """
-        try:
-            version = uuid.UUID(self.version or "")
-        except ValueError:
-            raise BlobMissing from None
-        digest = hashlib.sha256(f"{self.bucket_id}\0{self.key}".encode("utf-8", "surrogatepass"))
-        return f"{digest.hexdigest()}.{version}"
 
 
 @dataclass(slots=True)
@@ -333,7 +298,7 @@ class BlobStore:
             with suppress(NotADirectoryError, FileNotFoundError):
                 descriptor = os.open(shard, _DIRECTORY, dir_fd=objects)
                 try:
-                    names += filter(_BLOB.fullmatch, os.listdir(descriptor))  # noqa: PTH208
+                    names += filter(is_blob_file, os.listdir(descriptor))  # noqa: PTH208
                 finally:
                     os.close(descriptor)
         return names

@@ -134,7 +134,7 @@ class Catalog:
             min_size=1,
             max_size=_POOL_SIZE,
             init=_set_codecs,
-            reset=_nothing_to_reset,
+            reset=_reset,
             server_settings={
                 "search_path": "storage, public, extensions",
                 "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
@@ -218,5 +218,6 @@ async def _set_codecs(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         )
 
 
-async def _nothing_to_reset(_: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Everything is set for a transaction only, which saves the round trip of asyncpg's own reset."""
+async def _reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Storage itself sets everything for one transaction only; a policy's or a trigger's function may not."""
+    await connection.execute("reset all; reset role")

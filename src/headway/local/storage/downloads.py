@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import asyncpg
 
-from headway.local.storage.blobs import BlobMissing, BlobName, BlobStore, OpenBlob
+from headway.local.storage.blob_names import BlobMissing, BlobName
+from headway.local.storage.blobs import BlobStore, OpenBlob
 from headway.local.storage.faults import StorageFault
 from headway.local.storage.preconditions import ByteRange, not_modified, requested_range
 from headway.local.storage.replies import Reply, http_date, js_time, json_reply

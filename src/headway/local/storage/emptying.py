@@ -6,7 +6,8 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from headway.local.storage.blobs import BlobName, BlobStore
+from headway.local.storage.blob_names import BlobName
+from headway.local.storage.blobs import BlobStore
 from headway.local.storage.callers import Callers
 from headway.local.storage.catalog import Catalog, Transaction
 from headway.local.storage.faults import StorageFault

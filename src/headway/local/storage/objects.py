@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import asyncpg
 
-from headway.local.storage.blobs import BlobName, BlobStore
+from headway.local.storage.blob_names import BlobName
+from headway.local.storage.blobs import BlobStore
 from headway.local.storage.bodies import ListOf, Record, Text, Whole
 from headway.local.storage.callers import Caller, Callers
 from headway.local.storage.catalog import Catalog

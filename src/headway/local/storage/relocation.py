@@ -12,7 +12,8 @@ from typing import Any
 
 import asyncpg
 
-from headway.local.storage.blobs import BlobMissing, BlobName, BlobStore
+from headway.local.storage.blob_names import BlobMissing, BlobName
+from headway.local.storage.blobs import BlobStore
 from headway.local.storage.bodies import Flag, Record, Text
 from headway.local.storage.callers import Callers
 from headway.local.storage.catalog import Catalog, Transaction

@@ -11,7 +11,8 @@ import logging
 import uuid
 from contextlib import suppress
 
-from headway.local.storage.blobs import BlobName, BlobStore
+from headway.local.storage.blob_names import BlobName
+from headway.local.storage.blobs import BlobStore
 from headway.local.storage.catalog import Catalog
 from headway.local.storage.faults import StorageFault
 from headway.local.storage.resumable.locks import UploadLocks

@@ -18,7 +18,8 @@ from typing import Any
 import asyncpg
 import orjson
 
-from headway.local.storage.blobs import BlobName, BlobStore
+from headway.local.storage.blob_names import BlobName
+from headway.local.storage.blobs import BlobStore
 from headway.local.storage.callers import Caller, Callers
 from headway.local.storage.catalog import Catalog, Transaction
 from headway.local.storage.database_faults import outcome_is_unknown

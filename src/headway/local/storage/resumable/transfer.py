@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from headway.local.storage.blobs import BlobMissing, BlobStore
+from headway.local.storage.blob_names import BlobMissing
+from headway.local.storage.blobs import BlobStore
 from headway.local.storage.intake import Intake, opaque_etag
 from headway.local.storage.options import StorageOptions
 from headway.local.storage.requests import ClientGone, StorageRequest
