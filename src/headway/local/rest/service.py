@@ -26,9 +26,10 @@ class RestService:
     name = "rest"
 
     def __init__(self, context: StackContext) -> None:
-        self._pool = DatabasePool(context.database)
+        self.context = context
+        self.pool = DatabasePool(context.database)
         self.watch = SchemaWatch(context.database, project_config(context.config.api), self._on_change)
-        self.app: ASGIApp = RestApp(context.verifier, self.watch, self._pool, f"{context.public_url}/rest/v1")
+        self.app: ASGIApp = RestApp(context.verifier, self.watch, self.pool, f"{context.public_url}/rest/v1")
 
     async def start(self) -> None:
         """Load the schema cache; raises if the database does not answer."""
@@ -37,10 +38,10 @@ class RestService:
     async def stop(self) -> None:
         """Close every connection."""
         await self.watch.stop()
-        self._pool.stop()
+        self.pool.stop()
 
     def _on_change(self, state: State) -> None:
-        self._pool.renew(state.types)
+        self.pool.renew(state.types)
 
     def status(self) -> Mapping[str, Any]:
         """What is exposed, and how many connections are open."""
@@ -51,7 +52,7 @@ class RestService:
             "schemas": list(state.config.schemas),
             "tables": len(state.cache.tables),
             "functions": sum(map(len, state.cache.routines.values())),
-            "connections": self._pool.size,
+            "connections": self.pool.size,
         }
 
 

@@ -45,6 +45,11 @@ class ConnectionPool:
         """How many connections there are."""
         return len(self._idle) + len(self._busy)
 
+    @property
+    def busy(self) -> int:
+        """How many of them are in use."""
+        return len(self._busy)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for the time of the block.

@@ -107,6 +107,11 @@ class DatabasePool:
         """How many connections there are."""
         return self._pool.size
 
+    @property
+    def busy(self) -> int:
+        """How many of them are in use."""
+        return self._pool.busy
+
     async def run(
         self,
         transaction: Transaction,
@@ -155,11 +160,18 @@ async def _run(
         if transaction.rollback:
             await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except (RestError, asyncpg.PostgresError):
-        if not connection.is_closed():
-            await connection.execute("ROLLBACK")
+        await _undo(connection)
         raise
     await connection.execute("ROLLBACK" if transaction.rollback else "COMMIT")
     return results
+
+
+async def _undo(connection: Any) -> None:
+    try:
+        await connection.execute("ROLLBACK")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # What went wrong before is the answer; a connection that cannot even roll back is of no more use.
+        connection.terminate()
 
 
 @cache
