@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 __all__ = ["exit_status", "run_command"]
 
@@ -23,6 +24,7 @@ _FORWARDED = (
 )
 
 _SWEEP_S = 2.0
+_GATE = Path(__file__).with_name("gate.py")
 
 
 async def run_command(
@@ -33,30 +35,36 @@ async def run_command(
     Args:
         command: The program, looked up on PATH, and its arguments.
         environment: Its whole environment.
-        started: Called with the id of its process group.
+        started: Called with the id of its process group, before the command begins.
 
     Returns:
         Its exit status; 128+n when signal n ended it; 127 when there is no such program, 126 when it cannot
         be executed (as shells do).
     """
     loop = asyncio.get_running_loop()
-    try:
-        process = subprocess.Popen(list(command), env=dict(environment), process_group=0)  # noqa: S603, ASYNC220
-    except FileNotFoundError:
-        sys.stderr.write(f"error: {command[0]}: there is no such program\n")
-        return 127
-    except OSError as error:
-        sys.stderr.write(f"error: {command[0]}: {error.strerror}\n")
-        return 126
-    started(process.pid)
     ended: asyncio.Future[int] = loop.create_future()
 
     def forward(number: signal.Signals) -> None:
-        if not ended.done():
-            os.killpg(process.pid, number)
+        try:
+            if not ended.done():
+                os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass  # it has just ended
 
+    # Before the command can do anything, so that whoever has heard of it can signal it through us.
     for number in _FORWARDED:
         loop.add_signal_handler(number, forward, number)
+    read_end, leave = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603, ASYNC220
+            [sys.executable, "-I", "-S", str(_GATE), str(read_end), *command],
+            env=dict(environment),
+            pass_fds=[read_end],
+            process_group=0,
+        )
+    finally:
+        os.close(read_end)
+    started(process.pid)
     terminal = _Terminal(process.pid)
     terminal.lend()
 
@@ -75,6 +83,12 @@ async def run_command(
 
     # A thread, because waiting must also hear of stops, which asyncio's child watchers do not tell.
     threading.Thread(target=wait, name="command", daemon=True).start()
+    try:
+        os.write(leave, b"\n")
+    except BrokenPipeError:
+        pass  # a signal was faster
+    finally:
+        os.close(leave)
     # The handlers stay: whoever cleans up after the command is not to be interrupted by a late Ctrl-C.
     status = exit_status(await ended)
     terminal.take_back()

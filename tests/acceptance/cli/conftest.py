@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
 import pytest
+
+from support.processes import all_gone, ended, family
 
 HEADWAY = [sys.executable, "-m", "headway.cli"]
 FREE_PORTS = ["--port", "0", "--db-port", "0", "--inbox-port", "0"]
@@ -97,13 +98,14 @@ class Shop:
                         process.wait(timeout=30)
                     except subprocess.TimeoutExpired:
                         continue
-            _, stubborn = psutil.wait_procs(below, timeout=20)
+            gone = all_gone(below, timeout=20)
+            stubborn = [each for each in below if not ended(each)]
             for survivor in stubborn:
                 survivor.kill()
             for stream in (process.stdin, process.stdout, process.stderr):
                 assert stream is not None
                 stream.close()
-            assert stubborn == [], f"left behind: {stubborn}"
+            assert gone, f"left behind: {stubborn}"
 
     @contextmanager
     def up(self, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
@@ -130,20 +132,6 @@ def read_line(stream: IO[str] | None) -> str:
     line = stream.readline()
     assert line, "the output has ended"
     return line.rstrip("\n")
-
-
-def family(pid: int) -> list[psutil.Process]:
-    """A process with everything below it."""
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def all_gone(processes: Sequence[psutil.Process], timeout: float = 30) -> bool:
-    """Whether all of some processes end within a time."""
-    return psutil.wait_procs(list(processes), timeout=timeout)[1] == []
 
 
 @contextmanager

@@ -80,6 +80,15 @@ class TestStatus:
             assert shown in table
 
 
+def test_the_project_is_found_from_below_and_by_name(shop: Shop) -> None:
+    below = shop.root / "src" / "deep"
+    below.mkdir(parents=True)
+    assert Shop(below, shop.temporary).run("status", "-o", "env").returncode == 0
+    outside = Shop(shop.temporary, shop.temporary)
+    assert outside.run("status").returncode == 1
+    assert outside.run("status", "-o", "env", "--project", shop.root).returncode == 0
+
+
 class TestSql:
     def test_a_table_is_printed(self, shop: Shop) -> None:
         printed = shop.run(

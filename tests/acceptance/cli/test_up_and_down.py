@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -14,11 +13,12 @@ import psutil
 import pytest
 
 from headway.local.postgres.accounts import server_account
+from support.processes import all_gone, family
 
-from .conftest import FREE_PORTS, Shop, all_gone, family, new_shop
+from .conftest import FREE_PORTS, Shop, new_shop
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_in_order(shop: Shop, number: signal.Signals) -> None:
     with shop.up() as (process, _):
         processes = family(process.pid)
@@ -32,8 +32,10 @@ def test_a_signal_stops_it_in_order(shop: Shop, number: signal.Signals) -> None:
 
 def test_data_and_keys_outlive_it_even_when_it_is_killed(shop: Shop) -> None:
     first = shop.json("up", "--detach", "--json", *FREE_PORTS)
+    status = shop.json("status", "-o", "json")
+    processes = family(status.pop("stack")["pid"])
+    assert status == first
     assert shop.run("sql", "-c", "insert into things values (7, 'kept')").returncode == 0
-    processes = family(shop.json("status", "-o", "json")["stack"]["pid"])
     processes[0].kill()
     # At once, while the killed one's Postgres may still be going down.
     second = shop.json("up", "--detach", "--json", *FREE_PORTS)
@@ -104,9 +106,11 @@ def test_a_failing_migration_is_named_and_stops_the_start(shop: Shop, how: list[
     assert "nosuchtype" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert shop.run("status").returncode == 3
-    file.write_text("create table fine (n int);\n")
-    with shop.up():
-        assert shop.json("sql", "--json", "-c", "select * from fine") == []
+    if how == ["up"]:
+        # Nothing of the failed file has stayed, so that it can be applied once it is right.
+        file.write_text("create table fine (n int);\n")
+        with shop.up():
+            assert shop.json("sql", "--json", "-c", "select * from fine") == []
 
 
 def test_a_failing_reset_of_a_running_stack_is_told_too(shop: Shop) -> None:
@@ -137,17 +141,6 @@ def test_commands_without_a_stack_say_so(shop: Shop) -> None:
         assert answer.stderr.startswith("error: No stack is running")
         assert "headway up" in answer.stderr
     assert not shop.data_dir.exists()
-
-
-def test_the_project_is_found_from_below_and_by_name(shop: Shop) -> None:
-    below = shop.root / "src" / "deep"
-    below.mkdir(parents=True)
-    with shop.up():
-        inside = Shop(below, shop.temporary)
-        outside = Shop(shop.temporary, shop.temporary)
-        assert inside.run("status").returncode == 0
-        assert outside.run("status").returncode == 1
-        assert outside.run("status", "--project", shop.root).returncode == 0
 
 
 def _python_for_everybody() -> str | None:
@@ -198,13 +191,3 @@ def test_a_normal_user_needs_no_privileges(shop: Shop, tmp_path: Path) -> None:
     uid, url = done.stdout.split()
     assert int(uid) == account.uid
     assert url.startswith("http://127.0.0.1:")
-
-
-def test_a_detached_start_s_json_is_the_status_s(shop: Shop) -> None:
-    printed = shop.json("up", "--detach", "--json", *FREE_PORTS)
-    try:
-        status = shop.json("status", "-o", "json")
-        status.pop("stack")
-        assert json.loads(json.dumps(printed)) == status
-    finally:
-        shop.run("down")

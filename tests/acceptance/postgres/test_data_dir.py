@@ -19,6 +19,7 @@ from headway.local.postgres import install
 from headway.local.postgres.accounts import server_account
 from headway.local.postgres.binaries import Binaries
 from headway.local.postgres.server import PostgresServer
+from support.processes import all_gone
 
 from .conftest import MakeServer
 
@@ -42,7 +43,7 @@ async def test_a_cancelled_start_leaves_nothing(make_server: MakeServer, tmp_pat
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert not any(child.is_running() for child in initdb)
+    assert all_gone(initdb, timeout=0)
     assert {entry.name for entry in tmp_path.iterdir()} == {"postgres.lock", "postgres.log"}
     await make_server().start()
 

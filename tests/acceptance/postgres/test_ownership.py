@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,8 @@ from headway.errors import ConfigError
 from headway.local.postgres import hold
 from headway.local.postgres.accounts import server_account
 from headway.local.postgres.binaries import Binaries
+from headway.local.postgres.process import ParentGuard
+from support.processes import all_gone
 
 from .conftest import MakeServer
 
@@ -70,8 +72,7 @@ async def test_a_server_ends_with_its_killed_owner(
         owner.stdin.write("die\n")
         owner.stdin.flush()
         assert owner.wait(timeout=10) == -signal.SIGKILL
-        _, alive = psutil.wait_procs(family, timeout=20)
-        assert alive == []
+        assert all_gone(family)
     # It went down in order, so there is nothing to recover from.
     assert not (cluster_dir / "postmaster.pid").exists()
     await make_server().start()
@@ -85,7 +86,25 @@ def test_a_server_ends_with_its_owner_s_own_stop(guard: str, cluster_dir: Path) 
         owner.stdin.write("stop\n")
         owner.stdin.flush()
         assert owner.wait(timeout=20) == 0
-        assert not any(process.is_running() for process in family)
+        assert all_gone(family, timeout=0)
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+async def test_a_process_with_many_open_files_can_start_a_server(
+    guard: ParentGuard, cluster_dir: Path, make_server: MakeServer
+) -> None:
+    # Some shells know descriptors of one digit only.
+    with ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(cluster_dir.parent.joinpath("postgres.log").open("a"))
+        server = make_server(guard=guard)
+        database = await server.start()
+    connection = await database.connect("supabase_admin")
+    await connection.close()
+    assert server.pid is not None
+    family = _family(server.pid)
+    await server.stop()
+    assert all_gone(family, timeout=0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux only")

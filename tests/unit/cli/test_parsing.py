@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from headway.cli import main
-from headway.cli.command import exit_status
 from headway.cli.up import is_loopback
 from headway.errors import ApiError, ConfigError, HeadwayError
 
@@ -104,10 +103,6 @@ def test_the_version_is_the_package_s(
 ) -> None:
     assert _run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.startswith("headway 0.")
-
-
-def test_a_signal_s_exit_status_is_a_shell_s() -> None:
-    assert [exit_status(code) for code in (0, 3, -2, -9, -15)] == [0, 3, 130, 137, 143]
 
 
 @pytest.mark.parametrize(

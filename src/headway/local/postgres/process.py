@@ -24,9 +24,11 @@ DEFAULT_GUARD: ParentGuard = "pdeathsig" if sys.platform == "linux" else "pipe"
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
-# $1 is the read end of a pipe whose write end only the parent has; the program gets neither end.
+# Standard input is a pipe whose other end only the parent has. Background commands lose their standard input,
+# so it is moved to the descriptor $1, of one digit because not every sh reads more. The program gets neither.
 _WATCHDOG = """
 fd=$1; shift
+eval "exec $fd<&0 </dev/null"
 eval "\\"\\$@\\" $fd<&- &"
 child=$!
 trap 'kill -INT $child' TERM INT
@@ -63,22 +65,22 @@ class GuardedProcess:
         guard: ParentGuard = DEFAULT_GUARD,
     ) -> None:
         program = [str(part) for part in command]
-        inherited = list(keep)
+        source = subprocess.DEVNULL
         self._pipe: int | None = None
         if guard == "pipe":
-            read_end, self._pipe = os.pipe()
-            program = ["/bin/sh", "-c", _WATCHDOG, "headway-watchdog", str(read_end), *program]
-            inherited.append(read_end)
+            source, self._pipe = os.pipe()
+            free = next(digit for digit in range(3, 10) if digit not in keep)
+            program = ["/bin/sh", "-c", _WATCHDOG, "headway-watchdog", str(free), *program]
         user = (account.uid, account.gid) if account.drops else (-1, -1)
         launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), *map(str, user), str(os.getpid()), guard]
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 [*launcher, *program],
-                stdin=subprocess.DEVNULL,
+                stdin=source,
                 stdout=output,
                 stderr=output,
                 env=dict(environment),
-                pass_fds=inherited,
+                pass_fds=tuple(keep),
                 cwd="/",
                 # Ctrl-C in a terminal must reach us alone: services stop before their database does.
                 start_new_session=True,
@@ -88,7 +90,7 @@ class GuardedProcess:
             raise
         finally:
             if guard == "pipe":
-                os.close(read_end)
+                os.close(source)
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,32 @@
+"""Run as a script, never imported: waits for leave to become a command.
+
+Run with ``python -I -S gate.py DESCRIPTOR PROGRAM ARGUMENT...``. The descriptor is the read end of a pipe. One
+byte is the leave; its end without one means that whoever would tidy up after the command is gone already.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+
+def main(descriptor: int, command: list[str]) -> None:
+    # What Python handles or ignores, the command starts with as usual.
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    if not os.read(descriptor, 1):
+        sys.exit(1)
+    os.close(descriptor)
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except FileNotFoundError:
+        sys.stderr.write(f"error: {command[0]}: there is no such program\n")
+        sys.exit(127)
+    except OSError as error:
+        sys.stderr.write(f"error: {command[0]}: {error.strerror}\n")
+        sys.exit(126)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])
