@@ -1,6 +1,6 @@
 """Run as a script, never imported: waits for leave to become a command.
 
-Run with ``python -I -S gate.py DESCRIPTOR PROGRAM ARGUMENT...``. The descriptor is the read end of a pipe. One
+Run with ``python -I -S gate.py DESCRIPTOR PROGRAM ARGUMENT...``. DESCRIPTOR is the read end of a pipe. One
 byte is the leave; its end without one means that whoever would tidy up after the command is gone already.
 """
 
