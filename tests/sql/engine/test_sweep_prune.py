@@ -1,0 +1,164 @@
+"""Housekeeping: dead workers' jobs, what is due, what is past its retention."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from support.engine import Engine, Refused
+
+
+async def test_a_job_whose_worker_died_is_tried_again_after_a_pause(engine: Engine) -> None:
+    worker = await engine.worker({"kind": "k.a", "backoff_base_seconds": 100})
+    user = await engine.user()
+    answer = await user.submit("k.a")
+    lease = await worker.claim_one()
+    await worker.beat(lease, percent=60)
+    assert (await engine.service.call("sweep"))["lost"] == 0
+    await engine.expire(answer["id"])
+
+    swept = await engine.service.call("sweep")
+
+    job = await user.job(answer["id"])
+    assert (swept["lost"], swept["promoted"]) == (1, 0)
+    assert swept["next_run_at"].startswith(job["run_at"].strftime("%Y-%m-%dT%H:%M:%S"))
+    assert (job["status"], job["failures"], job["error_code"], float(job["percent"])) == (
+        "pending",
+        1,
+        "lost",
+        0,
+    )
+    assert job["run_at"] > job["updated_at"]
+    (attempt,) = await user.fetch("select * from headway.attempts")
+    assert (attempt["outcome"], attempt["error_code"]) == ("lost", "lost")
+    event = (await user.events(job["id"]))[-1]
+    assert (event["type"], event["data"]["failures"], event["data"]["code"]) == ("lost", 1, "lost")
+    assert (await engine.service.call("sweep"))["lost"] == 0
+
+
+async def test_a_poison_job_stops_crashing_workers_after_its_attempts(engine: Engine) -> None:
+    worker = await engine.worker({"kind": "k.a", "max_attempts": 3, "backoff_base_seconds": 0})
+    answer = await engine.service.submit("k.a")
+    for _ in range(3):
+        await worker.claim_one()
+        await engine.expire(answer["id"])
+        await engine.service.call("sweep")
+    job = await engine.service.job(answer["id"])
+    assert (job["status"], job["error_code"], job["failures"]) == ("failed", "lost", 3)
+    assert "memory" in job["error_hint"]
+    assert (await engine.service.events(answer["id"]))[-1]["type"] == "failed"
+
+
+async def test_an_attempt_past_its_timeout_is_taken_away_though_its_worker_beats(engine: Engine) -> None:
+    worker = await engine.worker({"kind": "k.a", "timeout_seconds": 60})
+    answer = await engine.service.submit("k.a")
+    lease = await worker.claim_one()
+    await engine.shift("leases", "deadline_at", answer["id"], -120)
+    await engine.shift("leases", "expires_at", answer["id"], -60)
+    await worker.beat(lease)
+    assert (await engine.service.call("sweep"))["lost"] == 1
+    assert (await engine.service.job(answer["id"]))["error_code"] == "timeout"
+
+
+async def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    user = await engine.user()
+    answer = await user.submit("k.a")
+    await worker.claim_one()
+    await user.call("cancel", job_id=answer["id"])
+    await engine.expire(answer["id"])
+    await engine.service.call("sweep")
+    assert (await user.job(answer["id"]))["status"] == "cancelled"
+
+
+async def test_sweepers_side_by_side_take_each_lost_job_once(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    await engine.service.submit_many([{"kind": "k.a"}] * 60)
+    await worker.claim(60)
+    await engine.admin.execute("update headway.leases set expires_at = now() - interval '1 minute'")
+    sweepers = [await engine.caller("service_role") for _ in range(4)]
+    answers = await asyncio.gather(*(sweeper.call("sweep", max_jobs=25) for sweeper in sweepers))
+    assert sum(answer["lost"] for answer in answers) == 60
+    assert await engine.admin.fetchval("select count(*) from headway.attempts") == 60
+
+
+async def test_a_sweep_promotes_what_is_due_and_tells_when_to_come_back(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    due = await engine.service.submit("k.a", 1, delay_seconds=50)
+    later = await engine.service.submit("k.a", 2, delay_seconds=90)
+    await engine.make_due(due["id"])
+    await engine.forget_messages()
+
+    swept = await engine.service.call("sweep")
+
+    assert swept["promoted"] == 1
+    assert swept["next_run_at"][:19] == later["run_at"][:19]
+    assert [message["topic"] for message in await engine.messages()] == ["queue:default"]
+    assert [lease["payload"] for lease in await worker.claim(5)] == [1]
+
+
+async def test_jobs_past_their_retention_go_with_their_rows_and_list_their_files(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    user = await engine.user()
+    shared = {"name": "cv", "bucket": "cvs", "path": f"{user.sub}/a.pdf"}
+    await engine.admin.execute(
+        "insert into storage.objects (bucket_id, name, owner_id) values ('cvs', $1, $2)",
+        shared["path"],
+        str(user.sub),
+    )
+    old = await user.submit("k.a", files=[shared])
+    lease = await worker.claim_one()
+    output = {"name": "out", "bucket": "results", "path": "o.json"}
+    held = {key: lease[key] for key in ("job_id", "attempt", "lease_token")}
+    assert await engine.service.call("add_files", **held, files=[output]) == 1
+    assert await engine.service.call("add_files", **held, files=[output]) == 0
+    await worker.finish(lease, result=1)
+    young = await user.submit("k.a", files=[shared])
+    assert (await engine.service.call("prune"))["jobs"] == 0
+    await engine.shift("jobs", "delete_after", old["id"], -8 * 86400)
+
+    pruned = await engine.service.call("prune")
+
+    assert pruned == {"jobs": 1, "files": [{"bucket": "results", "path": "o.json"}]}
+    assert await user.value("select count(*) from headway.jobs") == 1
+    for table in ("job_events", "job_inputs", "attempts", "job_files"):
+        owners = await engine.admin.fetch(f"select distinct job_id::text as id from headway.{table}")
+        assert {row["id"] for row in owners} <= {young["id"]}, table
+    assert (await engine.service.call("prune"))["files"] == pruned["files"], "until they are ticked off"
+    assert await engine.service.call("files_removed", files=pruned["files"]) == 1
+    assert await engine.service.call("files_removed", files=pruned["files"]) == 0
+
+    await worker.finish(await worker.claim_one())
+    await engine.shift("jobs", "delete_after", young["id"], -8 * 86400)
+    assert (await engine.service.call("prune"))["files"] == [{"bucket": "cvs", "path": shared["path"]}]
+
+
+async def test_prune_works_in_small_batches_and_never_takes_what_is_going_on(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    await engine.service.submit_many([{"kind": "k.a"}] * 9, batch={"name": "b"})
+    for lease in await worker.claim(6):
+        await worker.finish(lease)
+    await worker.claim(1)
+    await engine.admin.execute(
+        "update headway.jobs set delete_after = now() - interval '1 s' where finished_at is not null"
+    )
+    assert [(await engine.service.call("prune", max_jobs=4))["jobs"] for _ in range(3)] == [4, 2, 0]
+    assert await engine.admin.fetchval("select count(*) from headway.jobs") == 3
+
+
+async def test_a_job_deleted_by_hand_leaves_no_lease_behind(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    await engine.service.submit("k.a")
+    lease = await worker.claim_one()
+    await engine.admin.execute("delete from headway.jobs where id = $1", lease["job_id"])
+    assert await engine.admin.fetchval("select count(*) from headway.leases") == 0
+    assert (await worker.finish(lease))["state"] == "lost"
+
+
+@pytest.mark.parametrize(("function", "most"), [("sweep", 10001), ("prune", 5001)])
+async def test_senseless_sizes_are_refused(engine: Engine, function: str, most: int) -> None:
+    for size in (0, most, None):
+        with pytest.raises(Refused) as refusal:
+            await engine.service.call(function, max_jobs=size)
+        assert (refusal.value.code, refusal.value.field) == ("HW103", "max_jobs")
