@@ -251,7 +251,7 @@ begin
       fired := fired + 1;
       following := headway_private.next_tick(schedule, tick);
       -- A long list of missed ticks is worked off over several calls, each well inside the statement limit.
-      exit when following is null or following > until or fired >= 100;
+      exit when following is null or following > until or fired >= 100 or submitted + skipped + failed >= 500;
       tick := following;
     end loop;
     update headway.schedules s
@@ -269,6 +269,7 @@ begin
     end if;
     delete from headway.schedule_runs r
     where r.schedule_id = schedule.id and r.scheduled_for < until - interval '30 days';
+    exit when submitted + skipped + failed >= 500;
   end loop;
   return jsonb_build_object(
     'submitted', submitted, 'skipped', skipped, 'failed', failed,

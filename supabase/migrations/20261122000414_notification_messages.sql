@@ -102,9 +102,16 @@ begin
   cross join lateral (
     select e.id as endpoint_id, e.blocked_until
     from headway.notification_endpoints e
-    where e.subscribed
-      and (e.tenant_id = j.tenant_id or e.all_tenants)
+    where e.tenant_id = j.tenant_id
+      and e.subscribed
       and (e.project_id is null or e.project_id = j.project_id)
+      and (e.kinds is null or j.kind = any (e.kinds))
+      and f.type = any (e.events)
+      and e.paused_at is null
+    union
+    select e.id, e.blocked_until
+    from headway.notification_endpoints e
+    where e.all_tenants
       and (e.kinds is null or j.kind = any (e.kinds))
       and f.type = any (e.events)
       and e.paused_at is null

@@ -256,6 +256,20 @@ def test_many_missed_ticks_are_worked_off_in_portions(project: Project, kind: st
     assert len({run.job_id for run in runs(project, saved["id"])}) == 250
 
 
+def test_one_call_has_an_end(own_project: Project) -> None:
+    """Many schedules with much to make up for: each call stays far from the statement limit."""
+    own_project.owner(
+        "insert into headway.schedules (name, cron, job, missed, tenant_id, next_run_at)"
+        " select n, '* * * * *', '{\"kind\": \"test.gone\"}', 'all', gen_random_uuid(),"
+        " date_trunc('minute', now()) - interval '2 hours' from generate_series(1, 8) n"
+    )
+    counts = []
+    while not counts or counts[-1]:
+        counts.append(own_project.value(SERVICE, "select headway.tick_schedules()")["failed"])
+    assert max(counts) == 500
+    assert sum(counts) in {8 * 121, 8 * 122}  # a minute may have begun meanwhile
+
+
 def test_a_span_bounds_the_ticks(project: Project, kind: str) -> None:
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     start = (now + timedelta(days=2)).replace(hour=0, minute=0)
