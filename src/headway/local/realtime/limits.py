@@ -19,7 +19,7 @@ CHANNELS_PER_SOCKET_CEILING = 5_000
 
 @dataclass(slots=True)
 class RealtimeLimits:
-    """A plan's limits; ``None`` switches one off. Assign to a running service's ``limits`` at any time.
+    """A plan's limits; ``None`` switches one off. Assign one to a running service's ``limits`` at any time.
 
     Args:
         max_connections: Sockets at once; one more is refused at the handshake with 429.

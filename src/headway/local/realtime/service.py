@@ -16,7 +16,7 @@ from headway.local.realtime.changes.feed import ChangeFeed
 from headway.local.realtime.database.archive import Archive
 from headway.local.realtime.database.authorizer import Authorizer
 from headway.local.realtime.database.sessions import Pool, open_pool
-from headway.local.realtime.engine import Engine
+from headway.local.realtime.engine import Engine, Traffic
 from headway.local.realtime.faults import RealtimeFaults
 from headway.local.realtime.http.faults import FaultControl
 from headway.local.realtime.http.routes import HttpRoutes
@@ -56,7 +56,7 @@ class RealtimeService:
 
     @property
     def limits(self) -> RealtimeLimits:
-        """What the plan allows; assign to its fields, or another plan, at any time."""
+        """What the plan allows; another plan may be assigned at any time, and counts from then on."""
         return self._limits
 
     @limits.setter
@@ -64,6 +64,7 @@ class RealtimeService:
         self._limits = limits
         if self._engine is not None:
             self._engine.limits = limits
+            self._engine.traffic = Traffic()
 
     async def start(self) -> None:
         """Connect, and follow the messages of the database; returns when they are delivered."""
