@@ -311,7 +311,7 @@ create function headway.claim(
   lease_seconds integer default 30
 ) returns setof headway.claimed
 language plpgsql volatile security definer
-set search_path = '' set plan_cache_mode = 'force_generic_plan'
+set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off
 as $$
 declare
   worker headway.workers;
