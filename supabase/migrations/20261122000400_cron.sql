@@ -22,6 +22,9 @@ declare
   step integer;
   picked integer[] := '{}';
 begin
+  if field = '*' then
+    return array(select generate_series(low, high));
+  end if;
   foreach item in array string_to_array(field, ',') loop
     parts := regexp_match(item, '^(\*|([a-z0-9]+)(?:-([a-z0-9]+))?)(?:/([0-9]{1,4}))?$');
     if parts is null then
@@ -173,6 +176,12 @@ as $$
   ) as matched
 $$;
 
+create function headway_private.utc_offset(time_zone text, at timestamptz) returns interval
+language sql stable set search_path = ''
+as $$
+  select (at at time zone time_zone) - (at at time zone 'UTC')
+$$;
+
 -- The first instant after `after` on a local day, or null. Around a change of clocks every wall time is looked
 -- at by itself: with the offset before the change and with the one after it.
 create function headway_private.cron_first_on(
@@ -182,11 +191,11 @@ language plpgsql stable set search_path = ''
 as $$
 declare
   midnight timestamptz := day::timestamp at time zone 'UTC';
-  early timestamptz := midnight - interval '2 days';
-  late timestamptz := midnight + interval '3 days';
-  offset_before interval := (early at time zone time_zone) - (early at time zone 'UTC');
-  offset_after interval := (late at time zone time_zone) - (late at time zone 'UTC');
-  earliest integer;
+  offset_before interval := headway_private.utc_offset(time_zone, midnight - interval '2 days');
+  offset_after interval := headway_private.utc_offset(time_zone, midnight + interval '3 days');
+  passed integer;
+  hour integer;
+  minute integer;
   wall timestamp;
   first_try timestamptz;
   second_try timestamptz;
@@ -195,11 +204,15 @@ declare
   middle timestamptz;
 begin
   if offset_before = offset_after then
-    -- minutes since this local midnight; a wall time must be later than this
-    earliest := floor(extract(epoch from after + offset_before - midnight) / 60);
-    return midnight - offset_before + make_interval(mins => (
-      select min(h * 60 + m) from unnest(hours) h, unnest(minutes) m where h * 60 + m > earliest
-    ));
+    -- Minutes of this local day that have passed; a wall time must be later.
+    passed := least(greatest(floor(extract(epoch from after + offset_before - midnight) / 60), -1), 1440);
+    minute := (select min(m) from unnest(minutes) m where m > passed % 60);
+    hour := case when passed >= 0 and minute is not null and passed / 60 = any (hours) then passed / 60 end;
+    if hour is null then
+      minute := minutes[1];
+      hour := (select min(h) from unnest(hours) h where h * 60 > passed);
+    end if;
+    return midnight - offset_before + make_interval(hours => hour, mins => minute);
   end if;
   for wall in
     select day + make_interval(hours => h, mins => m) from unnest(hours) h, unnest(minutes) m
@@ -262,7 +275,9 @@ begin
       found_at := headway_private.cron_first_on(day, f.minutes, f.hours, f.regular, zone, after);
       if found_at is not null then
         -- For the same reason the next day may begin before this one has ended.
-        if extract(month from day + 1)::integer = any (f.months)
+        if headway_private.utc_offset(zone, found_at - interval '3 days')
+            <> headway_private.utc_offset(zone, found_at + interval '3 days')
+          and extract(month from day + 1)::integer = any (f.months)
           and headway_private.cron_matches_day(day + 1, f.days, f.weekdays, f.last_day, f.any_day, f.any_weekday)
         then
           found_at := least(found_at, headway_private.cron_first_on(day + 1, f.minutes, f.hours, f.regular, zone, after));
@@ -305,12 +320,14 @@ comment on function headway.cron_preview(text, text, integer, timestamptz) is
 revoke all on function
   headway_private.cron_field(text, text, integer, integer, text[]), headway_private.cron_parse(text), headway_private.cron_time_zone(text),
   headway_private.cron_matches_day(date, integer[], integer[], boolean, boolean, boolean),
+  headway_private.utc_offset(text, timestamptz),
   headway_private.cron_first_on(date, integer[], integer[], boolean, text, timestamptz),
   headway.cron_next(text, text, timestamptz), headway.cron_preview(text, text, integer, timestamptz)
 from public, anon, authenticated, service_role;
 grant execute on function
   headway_private.cron_field(text, text, integer, integer, text[]), headway_private.cron_parse(text), headway_private.cron_time_zone(text),
   headway_private.cron_matches_day(date, integer[], integer[], boolean, boolean, boolean),
+  headway_private.utc_offset(text, timestamptz),
   headway_private.cron_first_on(date, integer[], integer[], boolean, text, timestamptz),
   headway.cron_next(text, text, timestamptz), headway.cron_preview(text, text, integer, timestamptz)
 to authenticated, service_role;
