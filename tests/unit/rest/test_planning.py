@@ -45,7 +45,7 @@ def test_a_statement() -> None:
         'WHERE "clients_1"."id" = "public"."projects"."client_id" LIMIT $1 OFFSET $2 ) '
         'AS "projects_clients_1" ON TRUE WHERE "public"."projects"."id" = $3 '
         'ORDER BY "public"."projects"."id" DESC LIMIT $4 OFFSET $5) '
-        "SELECT null::bigint AS total, pg_catalog.count(_postgrest_t) AS page, NULL::text AS location, "
+        "SELECT null::bigint AS total, pg_catalog.count(*) AS page, NULL::text AS location, "
         "coalesce(json_agg(_postgrest_t), '[]') AS body, "
         "nullif(current_setting('response.headers', true), '') AS headers, "
         "nullif(current_setting('response.status', true), '') AS status, NULL::int AS inserted "

@@ -124,7 +124,7 @@ class RestApp:
         preferences = planned.preferences if isinstance(planned, Execute) else None
         schema = _schema_of(request, planned, config.schemas)
         settings: list[tuple[str, str | bytes]] = [
-            ("search_path", quote_list([schema, *config.extra_search_path])),
+            ("search_path", quote_list((schema, *config.extra_search_path))),
         ]
         if role_settings is not None:
             # Before the role changes: the login role may be allowed to set what the other may not.

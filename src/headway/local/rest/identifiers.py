@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["QName", "quote", "quote_list"]
@@ -31,7 +31,8 @@ def quote(name: str) -> str:
     return '"' + name.replace("\0", "").replace('"', '""') + '"'
 
 
-def quote_list(names: Iterable[str]) -> str:
+@lru_cache(maxsize=64)
+def quote_list(names: tuple[str, ...]) -> str:
     """Names as a comma-separated list of identifiers, the form ``search_path`` takes.
 
     Args:

@@ -81,7 +81,7 @@ class _Template:
         count_plan = self.planned.count_plan
         if count_plan is not None:
             count_plan = _fill(count_plan, self.places[1], texts, document)
-        return replace(self.planned, statement=statement, count_plan=count_plan, query=query)
+        return self.planned.with_values(statement, count_plan, query)
 
 
 def _fill(

@@ -147,12 +147,11 @@ def _total(planned: Execute, row: _Row, results: Sequence[Sequence[Any]], max_ro
 
 
 def _applied(planned: Execute) -> Headers:
-    applied = planned.preferences.applied()
-    return [] if applied is None else [("Preference-Applied", applied)]
+    return [] if planned.applied is None else [("Preference-Applied", planned.applied)]
 
 
 def _content(planned: Execute, body: bytes) -> Headers:
-    headers = [("Content-Type", planned.media_type.content_type)]
+    headers = [("Content-Type", planned.content_type)]
     if not planned.head:
         headers.insert(0, ("Content-Length", str(len(body))))
     if planned.schema is not None:

@@ -8,8 +8,7 @@ stack of idle connections and a limit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import asyncpg
@@ -50,9 +49,8 @@ class ConnectionPool:
         """How many of them are in use."""
         return len(self._busy)
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for the time of the block.
+    async def acquire(self) -> Connection:
+        """A connection, to be handed back by ``release``.
 
         Raises:
             TimeoutError: all were busy for too long.
@@ -66,14 +64,21 @@ class ConnectionPool:
             await self._free.acquire()
         try:
             connection = self._take() or await self._connect()
-            self._busy.add(connection)
-            try:
-                yield connection
-            finally:
-                self._busy.discard(connection)
-                self._put(connection)
-        finally:
+        except BaseException:
             self._free.release()
+            raise
+        self._busy.add(connection)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Take a connection back, whatever state it is in.
+
+        Args:
+            connection: What ``acquire`` gave.
+        """
+        self._busy.discard(connection)
+        self._put(connection)
+        self._free.release()
 
     def _take(self) -> Connection | None:
         while self._idle:

@@ -129,17 +129,18 @@ class DatabasePool:
             RestError: of the database, of the check, or because no connection could be had.
             UnknownTypeError: the types are out of date.
         """
-        connected = False
         try:
-            async with self._pool.connection() as connection:
-                connected = True
-                return await _run(connection, transaction, statements, check)
+            connection = await self._pool.acquire()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if not connected:
-                raise connect_failure(error) from error
+            raise connect_failure(error) from error
+        try:
+            return await _run(connection, transaction, statements, check)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if isinstance(error, asyncpg.DataError) and error.severity is None:
                 raise UnknownTypeError from error
             raise query_failure(error, anonymous=transaction.anonymous) from error
+        finally:
+            self._pool.release(connection)
 
 
 async def _run(

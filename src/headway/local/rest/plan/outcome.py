@@ -16,7 +16,7 @@ __all__ = ["Describe", "Execute", "Information", "Kind", "Planned"]
 Kind = Literal["read", "POST", "PATCH", "PUT", "DELETE", "call"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Execute:
     """A statement to run and how to answer with what it gives.
 
@@ -35,6 +35,8 @@ class Execute:
         head: Whether the body is left out.
         refusal: What ``safeupdate`` would refuse in it.
         renamed: Embeds that filters name by table although they have an alias: table and alias.
+        content_type: The value of ``Content-Type``.
+        applied: The value of ``Preference-Applied``.
     """
 
     kind: Kind
@@ -50,7 +52,27 @@ class Execute:
     schema: str | None
     head: bool
     refusal: str | None
-    renamed: tuple[tuple[str, str], ...] = ()
+    renamed: tuple[tuple[str, str], ...]
+    content_type: str = ""
+    applied: str | None = None
+
+    def __post_init__(self) -> None:
+        self.content_type = self.media_type.content_type
+        self.applied = self.preferences.applied()
+
+    def with_values(self, statement: Statement, count_plan: Statement | None, query: bytes) -> Execute:
+        """The same with other parameters.
+
+        Args:
+            statement: Instead of the statement.
+            count_plan: Instead of the planner's question.
+            query: Instead of the query string.
+        """
+        # copy.copy and dataclasses.replace take several times as long.
+        other = object.__new__(Execute)
+        other.__dict__.update(self.__dict__)
+        other.statement, other.count_plan, other.query = statement, count_plan, query
+        return other
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _RESPONSE = (
     "nullif(current_setting('response.headers', true), '') AS headers, "
     "nullif(current_setting('response.status', true), '') AS status"
 )
-_PAGE = "pg_catalog.count(_postgrest_t)"
+_PAGE = "pg_catalog.count(*)"
 
 
 def _explain(w: Writer, media_type: MediaType) -> None:
