@@ -10,9 +10,7 @@ from typing import Any
 
 from headway.cli.environment import named, print_json, print_table, shell_lines, stack_variables
 from headway.cli.target import RunningTarget, running_target
-from headway.local.database import Database
 from headway.local.keys import load_or_create_keys
-from headway.local.postgres.bootstrap import environment_warnings
 
 __all__ = ["print_status", "running_values"]
 
@@ -54,7 +52,7 @@ def print_status(
         sys.stdout.write(shell_lines(variables))
         return
     status = target.administer("GET", "status", timeout_s=_TIMEOUT_S)
-    differences = asyncio.run(environment_warnings(Database(target.stack.socket_dir, target.stack.db_port)))
+    differences = asyncio.run(_differences(target))
     if output == "json":
         print_json({**variables, "stack": {**status, "differences": differences}})
         return
@@ -62,6 +60,14 @@ def print_status(
     _print_services(target, status["services"])
     for difference in differences:
         sys.stdout.write(f"\nUnlike a hosted project: {difference}\n")
+
+
+async def _differences(target: RunningTarget) -> list[str]:
+    # Imported here, since scripts ask for the variables alone, and often.
+    from headway.local.database import Database
+    from headway.local.postgres.bootstrap import environment_warnings
+
+    return await environment_warnings(Database(target.stack.socket_dir, target.stack.db_port))
 
 
 def _print_services(target: RunningTarget, services: Mapping[str, Mapping[str, Any]]) -> None:
