@@ -22,7 +22,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _THREADS = 8
+_SYNCING_THREADS = 2
 
 # Hard links fail with these where a file system has none, or has too many of one file.
 _NO_LINKS = frozenset((errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EXDEV, errno.ENOSYS, errno.EACCES))
@@ -89,6 +90,8 @@ class BlobStore:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
         self._directories: dict[str, int] = {}
         self._claimed: set[str] = set()
+        self._syncing = ThreadPoolExecutor(_SYNCING_THREADS, thread_name_prefix="storage-sync")
+        self._behind: dict[str, Future[None]] = {}
 
     async def start(self) -> None:
         """Make the directories and open them."""
@@ -97,6 +100,7 @@ class BlobStore:
     async def stop(self) -> None:
         """Wait for what is being written and close the directories; safe to call twice."""
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._syncing.shutdown)
         while self._directories:
             os.close(self._directories.popitem()[1])
 
@@ -164,6 +168,40 @@ class BlobStore:
             raise
         return descriptor
 
+    def sync_behind(self, name: str, descriptor: int) -> None:
+        """Begin to bring to disk what a growing file holds by now, without waiting for it.
+
+        So the disk works while more bytes arrive, and little is left to wait for at the end.
+
+        Args:
+            name: The file's name, unique in the store.
+            descriptor: The open file; may be closed meanwhile.
+
+        Raises:
+            OSError: an earlier attempt failed.
+        """
+        if not self._durable:
+            return
+        former = self._behind.get(name)
+        if former is not None:
+            if not former.done():
+                return
+            former.result()
+        self._behind[name] = self._syncing.submit(_sync_and_close, os.dup(descriptor))
+
+    def settle(self, name: str) -> None:
+        """Wait for what ``sync_behind`` began, if anything. Blocks.
+
+        Args:
+            name: The file's name.
+
+        Raises:
+            OSError: it failed, so that bytes may be missing on disk.
+        """
+        former = self._behind.pop(name, None)
+        if former is not None:
+            former.result()
+
     def sync(self, descriptor: int) -> None:
         """See to it that what was written survives a loss of power. Blocks.
 
@@ -180,6 +218,7 @@ class BlobStore:
             area: The file's directory.
             name: The file's name.
         """
+        self._behind.pop(name, None)
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._directories[area])
 
@@ -364,3 +403,10 @@ class BlobStore:
     def status(self) -> dict[str, Any]:
         """How many uploads are being completed."""
         return {"completing": len(self._claimed)}
+
+
+def _sync_and_close(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -28,6 +28,9 @@ _POOL_SIZE = 12
 _ACQUIRE_TIMEOUT_S = 30.0
 _STATEMENT_TIMEOUT_MS = 30_000
 
+# Storage itself sets everything for one transaction only; a policy's or a trigger's function may not.
+_BEGIN = "reset all; reset role; begin"
+
 _SET_SCOPE = """
 select set_config('role', $1, true),
        set_config('request.jwt.claim.role', $1, true),
@@ -88,13 +91,12 @@ class Transaction:
         Args:
             caller: Whose rights are probed.
         """
-        savepoint = self._connection.transaction()
-        await savepoint.start()
+        await self.execute("savepoint probe")
         try:
             await self.act_as(caller)
             yield
         finally:
-            await savepoint.rollback()
+            await self.execute("rollback to savepoint probe")
 
     async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
         return await self._run(self._connection.fetch(sql, *values))
@@ -134,7 +136,7 @@ class Catalog:
             min_size=1,
             max_size=_POOL_SIZE,
             init=_set_codecs,
-            reset=_reset,
+            reset=_nothing_to_reset,
             server_settings={
                 "search_path": "storage, public, extensions",
                 "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
@@ -154,29 +156,39 @@ class Catalog:
 
     @asynccontextmanager
     async def transaction(
-        self, request: StorageRequest | None, caller: Caller | None = None
+        self, request: StorageRequest | None, caller: Caller | None = None, *, commit: bool = True
     ) -> AsyncIterator[Transaction]:
         """A transaction that is committed when the block ends, and rolled back when it raises.
 
         Args:
             request: What it is for; ``None`` for the service's own work.
             caller: Whose rights its statements have; the schema owner's until ``act_as`` when ``None``.
+            commit: ``False`` takes everything back in any case.
 
         Raises:
             StorageFault: a statement or the commit failed.
         """
         assert self._pool is not None, "the catalog is not started"
-        async with (
-            _faults(),
-            self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection,
-            connection.transaction(),
-        ):
-            transaction = Transaction(connection, request)
-            if caller is not None:
-                await transaction.act_as(caller)
-            yield transaction
+        async with _faults(), self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+            await connection.execute(_BEGIN)
+            try:
+                transaction = Transaction(connection, request)
+                if caller is not None:
+                    await transaction.act_as(caller)
+                yield transaction
+                ended = await connection.execute("commit" if commit else "rollback")
+                if commit and ended != "COMMIT":
+                    raise StorageFault(
+                        500,
+                        "DatabaseTransactionAborted",
+                        "The database transaction has been aborted."
+                        " Roll back the transaction before retrying.",
+                    )
+            except BaseException:
+                await _roll_back(connection)
+                raise
 
-    async def statement(self, sql: str, *values: Any) -> asyncpg.Record | None:
+    async def fetchrow(self, sql: str, *values: Any) -> asyncpg.Record | None:
         """Run one statement in a transaction of its own, with the rights of the schemas' owner.
 
         Args:
@@ -218,6 +230,15 @@ async def _set_codecs(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         )
 
 
-async def _reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Storage itself sets everything for one transaction only; a policy's or a trigger's function may not."""
-    await connection.execute("reset all; reset role")
+async def _nothing_to_reset(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Every transaction resets the connection itself, in the same round trip as its BEGIN."""
+
+
+async def _roll_back(connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record]) -> None:
+    try:
+        await connection.execute("rollback")
+    except BaseException as error:
+        # Nobody may get a connection with somebody's rights; the cause is on its way to the caller.
+        connection.terminate()
+        if not isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+            raise

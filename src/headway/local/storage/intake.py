@@ -18,6 +18,7 @@ __all__ = ["Intake", "opaque_etag"]
 
 _BATCH_BYTES = 1024 * 1024
 _MAX_PIECES = 512
+_SYNC_BYTES = 16 * 1024 * 1024
 # What the real service uploads in one request has its MD5 as ETag; larger ones have an opaque multipart tag.
 _PART_BYTES = 5 * 1024 * 1024
 
@@ -47,6 +48,7 @@ class Intake:
         self._pieces: list[bytes] = []
         self._buffered = 0
         self._writing: asyncio.Future[None] | None = None
+        self._behind = 0
         self._digest = hashlib.md5(usedforsecurity=False)
         self.area = area
         self.name = name
@@ -95,7 +97,8 @@ class Intake:
         if writing is not None:
             await asyncio.wait([writing])
             writing.exception()
-        await self._store.run(self._close_file)
+        if self._descriptor is not None:
+            await self._store.run(self._close_file)
 
     @property
     def etag(self) -> str:
@@ -131,15 +134,21 @@ class Intake:
                 written -= len(rest.pop(0))
             if written:
                 rest[0] = memoryview(rest[0])[written:]
+        if size - self._behind >= _SYNC_BYTES:
+            self._behind = size
+            self._store.sync_behind(self.name, self._descriptor)
 
     def _write_last(self, pieces: Sequence[bytes], size: int) -> None:
         self._write_pieces(pieces, size)
         assert self._descriptor is not None
+        self._store.settle(self.name)
         self._store.sync(self._descriptor)
         self._close_file()
 
     def _write_last_unsynced(self, pieces: Sequence[bytes], size: int) -> None:
         self._write_pieces(pieces, size)
+        assert self._descriptor is not None
+        self._store.sync_behind(self.name, self._descriptor)
         self._close_file()
 
     def _close_file(self) -> None:

@@ -151,8 +151,7 @@ class ObjectEndpoints:
         check_key(key)
 
         async def find() -> asyncpg.Record:
-            async with self._catalog.transaction(request, self._callers.elevated) as transaction:
-                return await require_object(transaction, bucket_id, key)
+            return await require_object(self._catalog, bucket_id, key)
 
         expires = datetime.fromtimestamp(min(signature.expires_at, 253402300799), UTC)
         return await send_object(request, self._blobs, find, expires=expires)
@@ -167,13 +166,13 @@ class ObjectEndpoints:
         """The row of an object that the caller may read: of a public bucket any, otherwise by policy."""
         bucket_id, key = values["bucket"], values["*"]
         check_bucket_name(bucket_id)
-        async with self._catalog.transaction(request, self._callers.elevated) as transaction:
-            bucket = await find_bucket(transaction, bucket_id)
-            if not bucket.public:
-                if not caller.authenticated:
-                    raise bucket_not_found()
-                await transaction.act_as(caller)
-            check_key(key)
+        bucket = await find_bucket(self._catalog, bucket_id)
+        if not bucket.public and not caller.authenticated:
+            raise bucket_not_found()
+        check_key(key)
+        if bucket.public:
+            return await require_object(self._catalog, bucket_id, key)
+        async with self._catalog.transaction(request, caller) as transaction:
             return await require_object(transaction, bucket_id, key)
 
     # -- signing ----------------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ from headway.local.storage.rows import (
     is_uuid,
     lock_names,
     object_json,
-    probe_write,
     require_object,
+    try_write,
     write_object,
 )
 from headway.local.storage.uploads import parse_user_metadata
@@ -156,9 +156,8 @@ class RelocationEndpoints:
                     origin = await require_object(transaction, *source, lock=True)
                     former = await find_object(transaction, *target, lock=True)
                     wanted = _copied_row(origin, body, target, caller.owner, encoded)
-                    await probe_write(
-                        transaction, caller, replace(wanted, version="1"), upsert=request.upsert
-                    )
+                    async with transaction.probe(caller):
+                        await try_write(transaction, replace(wanted, version="1"), upsert=request.upsert)
                     await self._link(origin, new_blob)
                     row = await write_object(
                         transaction, replace(wanted, version=version), upsert=request.upsert

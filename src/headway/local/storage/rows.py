@@ -9,8 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from headway.local.storage.callers import Caller
-from headway.local.storage.catalog import Transaction
+from headway.local.storage.catalog import Catalog, Transaction
 from headway.local.storage.faults import (
     StorageFault,
     bucket_not_found,
@@ -27,7 +26,8 @@ __all__ = [
     "is_uuid",
     "lock_names",
     "object_json",
-    "probe_write",
+    "require_object",
+    "try_write",
     "write_object",
 ]
 
@@ -38,6 +38,10 @@ OBJECT_COLUMNS = (
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-5][0-9a-f]{3}-[089ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _LOCK_TIMEOUT_MS = 5000
+_LOCK_NAME = """
+with timeout as materialized (select set_config('lock_timeout', $1, true) as value)
+select pg_advisory_xact_lock(hashtextextended($2, 0)) from timeout where value is not null
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +88,18 @@ class NewObject:
         return {name: value for name, value in columns.items() if value is not None}
 
 
-async def find_bucket(transaction: Transaction, bucket_id: str, *, lock: bool = False) -> Bucket:
-    """A bucket that the transaction's role may see.
+async def find_bucket(source: Catalog | Transaction, bucket_id: str, *, lock: bool = False) -> Bucket:
+    """A bucket that the transaction's role may see; any, by the catalog itself.
 
     Args:
-        transaction: An open transaction.
+        source: The catalog, or an open transaction.
         bucket_id: The bucket's id.
         lock: Whether to keep others from changing it until the transaction ends.
 
     Raises:
         StorageFault: there is none.
     """
-    row = await transaction.fetchrow(
+    row = await source.fetchrow(
         "select id, public, file_size_limit, allowed_mime_types from storage.buckets where id = $1"  # noqa: S608
         + (" for update" if lock else ""),
         bucket_id,
@@ -108,17 +112,17 @@ async def find_bucket(transaction: Transaction, bucket_id: str, *, lock: bool = 
 
 
 async def find_object(
-    transaction: Transaction, bucket_id: str, name: str, *, lock: bool = False
+    source: Catalog | Transaction, bucket_id: str, name: str, *, lock: bool = False
 ) -> asyncpg.Record | None:
-    """An object's row, if the transaction's role may see it.
+    """An object's row, if the transaction's role may see it; any, by the catalog itself.
 
     Args:
-        transaction: An open transaction.
+        source: The catalog, or an open transaction.
         bucket_id: The bucket's id.
         name: The object's key.
         lock: Whether to keep others from changing it until the transaction ends.
     """
-    return await transaction.fetchrow(
+    return await source.fetchrow(
         f"select {OBJECT_COLUMNS} from storage.objects where bucket_id = $1 and name = $2"  # noqa: S608
         + (" for update" if lock else ""),
         bucket_id,
@@ -127,14 +131,14 @@ async def find_object(
 
 
 async def require_object(
-    transaction: Transaction, bucket_id: str, name: str, *, lock: bool = False
+    source: Catalog | Transaction, bucket_id: str, name: str, *, lock: bool = False
 ) -> asyncpg.Record:
     """As ``find_object``, but there must be one.
 
     Raises:
         StorageFault: there is none, or the role may not see it: the answer is the same.
     """
-    row = await find_object(transaction, bucket_id, name, lock=lock)
+    row = await find_object(source, bucket_id, name, lock=lock)
     if row is None:
         raise object_not_found()
     return row
@@ -150,27 +154,22 @@ async def lock_names(transaction: Transaction, *names: tuple[str, str]) -> None:
     Raises:
         StorageFault: another transaction kept one of them too long.
     """
-    await transaction.fetchrow("select set_config('lock_timeout', $1, true)", str(_LOCK_TIMEOUT_MS))
     for bucket_id, name in sorted(set(names)):
-        await transaction.fetchrow(
-            "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{bucket_id}/{name}"
-        )
+        await transaction.fetchrow(_LOCK_NAME, str(_LOCK_TIMEOUT_MS), f"{bucket_id}/{name}")
 
 
-async def probe_write(transaction: Transaction, caller: Caller, row: NewObject, *, upsert: bool) -> None:
-    """Find out whether a caller may write an object, by writing it and taking that back.
+async def try_write(transaction: Transaction, row: NewObject, *, upsert: bool) -> None:
+    """Write an object as the transaction's role, to have the policies say whether it may; to be taken back.
 
     Args:
-        transaction: An open transaction, with any rights.
-        caller: Whose policies decide.
+        transaction: An open transaction with the caller's rights.
         row: What would be written.
-        upsert: Whether an existing object would be replaced.
+        upsert: Whether an existing object would be replaced, which asks for SELECT as well.
 
     Raises:
         StorageFault: a policy forbids it, or there is one already and it is not to be replaced.
     """
-    async with transaction.probe(caller):
-        await write_object(transaction, row, upsert=upsert, returning=upsert)
+    await write_object(transaction, row, upsert=upsert, returning=upsert)
 
 
 async def write_object(

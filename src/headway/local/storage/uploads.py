@@ -43,7 +43,7 @@ from headway.local.storage.rows import (
     find_bucket,
     find_object,
     lock_names,
-    probe_write,
+    try_write,
     write_object,
 )
 
@@ -131,11 +131,17 @@ class Uploader:
             StorageFault: they do not, there is no such bucket, or there is such an object and it is not to
                 be replaced.
         """
-        row = NewObject(target.bucket_id, target.key, "1", target.owner, metadata, user_metadata)
-        async with self._catalog.transaction(request, self._callers.elevated) as transaction:
-            bucket = await find_bucket(transaction, target.bucket_id)
-            await probe_write(transaction, target.caller or self._callers.elevated, row, upsert=target.upsert)
+        bucket = await find_bucket(self._catalog, target.bucket_id)
+        await self._probe(request, target, metadata, user_metadata)
         return bucket
+
+    async def _probe(
+        self, request: StorageRequest, target: UploadTarget, metadata: Mapping[str, Any], user_metadata: Any
+    ) -> None:
+        row = NewObject(target.bucket_id, target.key, "1", target.owner, metadata, user_metadata)
+        caller = target.caller or self._callers.elevated
+        async with self._catalog.transaction(request, caller, commit=False) as transaction:
+            await try_write(transaction, row, upsert=target.upsert)
 
     async def take(self, request: StorageRequest, target: UploadTarget) -> asyncpg.Record:
         """Take the object in a request's body; returns its row.
@@ -151,15 +157,14 @@ class Uploader:
         check_bucket_name(target.bucket_id)
         self.running += 1
         try:
-            async with self._catalog.transaction(request, self._callers.elevated) as transaction:
-                bucket = await find_bucket(transaction, target.bucket_id)
+            bucket = await find_bucket(self._catalog, target.bucket_id)
             check_key(target.key)
             incoming = await self._open(request, bucket, target.key)
             limit = self.size_limit(bucket, target.key)
             known: dict[str, Any] = {"mimetype": incoming.mime_type}
             if request.content_length is not None:
                 known["contentLength"] = request.content_length
-            await self.probe(request, target, metadata=known, user_metadata=incoming.user_metadata)
+            await self._probe(request, target, known, incoming.user_metadata)
             intake = Intake.new(self._blobs)
             try:
                 async for piece in incoming.content:
@@ -247,7 +252,8 @@ class Uploader:
                         probe = replace(
                             row, version="1", metadata=probe_metadata, user_metadata=user_metadata
                         )
-                        await probe_write(transaction, target.caller, probe, upsert=target.upsert)
+                        async with transaction.probe(target.caller):
+                            await try_write(transaction, probe, upsert=target.upsert)
                     written = await write_object(transaction, row, upsert=target.upsert)
             except BaseException as error:
                 # Where the commit's outcome is not known, the sweep asks the database.

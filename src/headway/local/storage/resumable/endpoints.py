@@ -198,8 +198,7 @@ class ResumableEndpoints:
         check_bucket_name(address.bucket_id)
         check_key(address.key)
         target = self._target(request, address, caller)
-        async with self._catalog.transaction(request, self._callers.elevated) as transaction:
-            bucket = await find_bucket(transaction, address.bucket_id)
+        bucket = await find_bucket(self._catalog, address.bucket_id)
         limit = self._uploader.size_limit(bucket, address.key)
         if length is not None and length > limit:
             raise maximum_size_exceeded()
@@ -243,6 +242,7 @@ class ResumableEndpoints:
             raise wrong_content_type()
         offset = int(request.headers["upload-offset"])
         target = self._target(request, address, caller)
+        releases = self._locks.releases
         upload = await self._find(address, target)
         if upload.completed:
             if offset != upload.length:
@@ -250,7 +250,9 @@ class ResumableEndpoints:
             return tus_reply(204, [("upload-offset", str(offset)), *_progress_headers(upload)])
         limit = await self._transfer.probe(request, target, upload.metadata, upload.length)
         async with self._locks.hold(address.upload_id) as give_way:
-            upload = await self._find(address, target)
+            if self._locks.releases != releases:
+                # Somebody else may have worked on it between the look and the lock.
+                upload = await self._find(address, target)
             if upload.received != offset or upload.completed:
                 raise wrong_offset()
             upload = await self._declare_length(request, upload, limit)

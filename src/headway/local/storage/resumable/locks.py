@@ -33,6 +33,8 @@ class UploadLocks:
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._locks: dict[UUID, _Lock] = {}
+        self.releases = 0
+        """How often any lock was given back: unchanged, no upload has changed."""
 
     @asynccontextmanager
     async def hold(self, upload_id: UUID) -> AsyncIterator[asyncio.Event]:
@@ -60,6 +62,7 @@ class UploadLocks:
                     lock.give_way.set()
                 yield lock.give_way
             finally:
+                self.releases += 1
                 lock.lock.release()
         finally:
             lock.users -= 1

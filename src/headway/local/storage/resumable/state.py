@@ -107,7 +107,7 @@ class Uploads:
             length: Bytes of the whole, if known.
             metadata: What the client said of it.
         """
-        row = await self._catalog.statement(
+        row = await self._catalog.fetchrow(
             "insert into _storage_local.resumable_uploads"  # noqa: S608
             " (id, bucket_id, key, owner, length, metadata, expires_at)"
             f" values ($1, $2, $3, $4, $5, $6, now() + $7) returning {_COLUMNS}",
@@ -130,7 +130,7 @@ class Uploads:
             bucket_id: The bucket; must be the upload's.
             key: The key; must be the upload's.
         """
-        row = await self._catalog.statement(
+        row = await self._catalog.fetchrow(
             f"select {_COLUMNS} from _storage_local.resumable_uploads"  # noqa: S608
             " where id = $1 and bucket_id = $2 and key = $3",
             upload_id,
@@ -146,7 +146,7 @@ class Uploads:
             upload_id: The id.
             received: How many altogether.
         """
-        await self._catalog.statement(
+        await self._catalog.fetchrow(
             _ADVANCE,
             upload_id,
             received,
@@ -159,7 +159,7 @@ class Uploads:
             upload: The state so far, with its lock held.
             length: Bytes of the whole.
         """
-        await self._catalog.statement(
+        await self._catalog.fetchrow(
             "update _storage_local.resumable_uploads set length = $2 where id = $1 returning id",
             upload.id,
             length,
@@ -186,7 +186,7 @@ class Uploads:
         Args:
             upload_id: The id.
         """
-        await self._catalog.statement(
+        await self._catalog.fetchrow(
             "delete from _storage_local.resumable_uploads where id = $1 returning id", upload_id
         )
 
