@@ -67,11 +67,12 @@ class Canary:
             if refused.code in _FORBIDDEN:
                 self.kind = _LADDER[self.kind]
                 continue
-            # Rates, or the database: it answers, and that is all that can be had for now.
-            self._connection.proved("answer")
-            await asyncio.sleep(
-                backoff.next() + (self._policy.rate_limited_pause if refused.is_about_rates else 0)
-            )
+            # Rates, or the database: perhaps of this server alone, and another connection gets another.
+            if backoff.attempt >= self._policy.canary_attempts:
+                self._connection.fail(f"canary: {refused}")
+                return
+            pause = backoff.next()
+            await asyncio.sleep(pause + (self._policy.rate_limited_pause if refused.is_about_rates else 0))
 
     async def prove(self) -> bool:
         """Whether the connection hears, asked now."""

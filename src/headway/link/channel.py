@@ -8,18 +8,22 @@ the server's late ``phx_close``; ``TIMED_OUT`` may come after a good join; timer
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 from realtime.types import RealtimeChannelOptions, RealtimePostgresChangesListenEvent
 
+from headway.link.pacing import first
 from headway.link.reasons import Ended, connection_error, read_reason
 from headway.link.subscription import ChangesFilter
 
 __all__ = ["Channel", "Purpose"]
 
 T = TypeVar("T")
+# By how much the close may come after the answer, beside the time that the answer took.
+_CLOSE_GRACE_S = 0.05
 Purpose: TypeAlias = Literal["broadcasts", "changes", "canary"]
 
 
@@ -47,7 +51,8 @@ class Channel:
         self._client = client
         self._socket_lost = socket_lost
         self._joining: asyncio.Future[Ended | None] = loop.create_future()
-        self._left = loop.create_future()
+        self._leave_answered: asyncio.Future[None] | None = None
+        self._left: asyncio.Future[None] = loop.create_future()
         self.confirmed: asyncio.Future[None] = loop.create_future()
         """Done when the server has said that it streams changes, or delivers what SQL sends."""
         self.ended: asyncio.Future[Ended] = loop.create_future()
@@ -108,6 +113,9 @@ class Channel:
         Even a channel that has been closed is left: the close may have been meant for an earlier one of the
         topic, and joining twice makes the server close the second one.
 
+        The server answers, and then closes. The package compares no refs: were the topic joined again before
+        the close has come, the new channel would take it for its own.
+
         Args:
             timeout: The longest that the server may take.
         """
@@ -116,9 +124,13 @@ class Channel:
                 self._channel.rejoin_timer.reset()
                 # Replies find their channel by the topic.
                 self._client.channels[self._full_topic] = self._channel
+                self._leave_answered = asyncio.get_running_loop().create_future()
+                began = time.monotonic()
                 async with asyncio.timeout(timeout):
                     await self._channel.unsubscribe()
-                    await self._left
+                    await self._leave_answered
+                    # No close follows when the server had no such channel any more.
+                    await first(self._left, timeout=_CLOSE_GRACE_S + 2 * (time.monotonic() - began))
         except TimeoutError:
             pass  # It is the server's to clean up; a new join of the topic closes the old one.
         finally:
@@ -157,8 +169,7 @@ class Channel:
             else:
                 self._end(read_reason(str(error)))
         elif state is RealtimeSubscribeStates.CLOSED:
-            _resolve(self._left, None)
-            self._end(Ended("Closed", "the server closed the channel"))
+            self._closed()
         else:
             # TIMED_OUT: our own time limits decide, for this one also comes after good joins.
             self._channel.rejoin_timer.reset()
@@ -166,6 +177,16 @@ class Channel:
     def _on_system(self, payload: Any) -> None:
         if payload.extension == self._confirming:
             _resolve(self.confirmed, None)
+
+    def _closed(self) -> None:
+        if self._leave_answered is None:
+            self._end(Ended("Closed", "the server closed the channel"))
+        elif not self._leave_answered.done():
+            # The package calls the answer to a leave a close already. The real one must find its channel.
+            self._leave_answered.set_result(None)
+            self._client.channels[self._full_topic] = self._channel
+        else:
+            _resolve(self._left, None)
 
     def _end(self, ended: Ended) -> None:
         _resolve(self._joining, ended)

@@ -18,6 +18,7 @@ from headway.link.membership import Membership
 from headway.link.pacing import Pacer
 from headway.link.policy import LinkPolicy
 from headway.link.reasons import connection_error
+from headway.link.redaction import redact
 from headway.link.subscription import Subscription
 from headway.link.tokens import TokenFacts
 
@@ -175,7 +176,9 @@ class Connection:
     def make_channel(self, topic: str, *, private: bool, purpose: Purpose) -> Channel:
         """A channel to join with; to be given to ``leave_channel`` in the end."""
         assert self._client is not None
-        channel = Channel(self._client, topic, private=private, purpose=purpose, socket_lost=self.fail)
+        channel = Channel(
+            self._client, topic, private=private, purpose=purpose, socket_lost=self._socket_lost
+        )
         self._channels.add(channel)
         return channel
 
@@ -235,20 +238,23 @@ class Connection:
         error = None if task.cancelled() else task.exception()
         if self._closing:
             return
-        code = getattr(self._socket, "close_code", None)
-        if code is None and error is None:
-            self.fail("the reader ended")
-        elif code is None:
-            assert error is not None
+        if error is not None and getattr(self._socket, "close_code", None) is None:
             self.fail(f"the reader died of {connection_error(error)}")
         else:
-            said = getattr(self._socket, "close_reason", "") or ""
-            self.fail(self._closed(code, said))
+            self._socket_lost("the reader ended")
 
-    def _closed(self, code: int, said: str) -> str:
-        if code == _TOO_BIG:
-            return f"a frame was longer than {self.policy.max_frame_bytes} bytes (LinkPolicy.max_frame_bytes)"
-        return f"the socket was closed with {code}" + (f": {said}" if said else "")
+    def _socket_lost(self, otherwise: str) -> None:
+        """Fail for the reason that the socket gives, or another when it gives none."""
+        code = getattr(self._socket, "close_code", None)
+        sent = getattr(getattr(self._socket, "protocol", None), "close_sent", None)
+        if getattr(sent, "code", None) == _TOO_BIG:
+            limit = self.policy.max_frame_bytes
+            self.fail(f"a frame was longer than {limit} bytes (LinkPolicy.max_frame_bytes)")
+        elif code is None:
+            self.fail(otherwise)
+        else:
+            said = redact(getattr(self._socket, "close_reason", None) or "")
+            self.fail(f"the socket was closed with {code}" + (f": {said}" if said else ""))
 
     def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"headway link {what}")

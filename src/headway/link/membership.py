@@ -85,7 +85,8 @@ class Membership:
                 if channel.confirmed.done():
                     subscription.heard_later(self._connection)
             ended = await channel.ended
-            subscription.lost(self._connection, str(ended))
+            failed = self._connection.failed
+            subscription.lost(self._connection, failed.result() if failed.done() else str(ended))
             return ended
         finally:
             await self._connection.leave_channel(channel)
@@ -108,8 +109,8 @@ class Membership:
             self._connection.tells_replication = channel.confirmed.done()
 
     def _tell(self, refused: Ended) -> None:
-        if refused.code == "ConnectionLost" or refused.needs_fresh_token:
-            # The connection will be replaced; that is no answer about the topic.
+        if refused.code in ("ConnectionLost", "Closed", "NoAnswer") or refused.needs_fresh_token:
+            # No answer about the topic: the connection is at fault, or the close was another channel's.
             return
         if not self._must_be_private(refused):
             self._subscription.refused(Refused(refused.code, refused.reason, refused.can_be_retried))

@@ -47,8 +47,8 @@ class Subscription:
         self.private = private
         self.changes = changes
         self.mailboxes: list[Mailbox] = []
-        # Connections, by identity, on which the server has said that it listens.
-        self._heard_on: set[Hashable] = set()
+        # Connections, by identity, on which the server has said that it listens; the earliest first.
+        self._heard_on: dict[Hashable, None] = {}
 
     @property
     def listening(self) -> bool:
@@ -70,7 +70,7 @@ class Subscription:
     def heard(self, connection: Hashable) -> None:
         """The server listens on a connection."""
         first = not self.listening
-        self._heard_on.add(connection)
+        self._heard_on.setdefault(connection)
         if first:
             self._tell_listening()
 
@@ -83,7 +83,11 @@ class Subscription:
         """A connection or its channel broke; what was under way on it may be lost."""
         if connection not in self._heard_on:
             return
-        self._heard_on.discard(connection)
+        spare = next(iter(self._heard_on)) != connection
+        del self._heard_on[connection]
+        if spare:
+            # Another one has listened for longer: whatever was sent here was sent there too.
+            return
         for mailbox in self.mailboxes:
             mailbox.gap(reason)
         if self.listening:
@@ -92,8 +96,9 @@ class Subscription:
 
     def retired(self, connection: Hashable, reason: str) -> None:
         """A connection was taken out of use after all that it carried had arrived."""
-        self._heard_on.discard(connection)
-        if not self.listening:
+        heard = connection in self._heard_on
+        self._heard_on.pop(connection, None)
+        if heard and not self.listening:
             for mailbox in self.mailboxes:
                 mailbox.gap(reason)
 

@@ -188,6 +188,20 @@ async def test_a_loss_during_the_overlap_is_a_gap_although_another_hears() -> No
     assert kinds(await drain(mailbox)) == "LGL"
 
 
+async def test_a_loss_of_the_later_one_is_none_for_the_earlier_heard_it_all() -> None:
+    subscription = Subscription("room", private=True)
+    mailbox = await heard_by(subscription)
+    subscription.heard("old")
+    subscription.heard("new")
+    subscription.lost("new", "cut")
+    assert kinds(await drain(mailbox)) == "L"
+    subscription.heard("newer")
+    subscription.lost("old", "cut")
+    assert kinds(await drain(mailbox)) == "GL"
+    subscription.retired("stranger", "never heard")
+    assert len(mailbox) == 0
+
+
 async def test_retiring_the_only_one_that_hears_is_a_gap() -> None:
     subscription = Subscription("room", private=True)
     mailbox = await heard_by(subscription)
