@@ -73,8 +73,9 @@ create trigger job_inputs_accept_notify
   for each row when (new.notify is not null)
   execute function headway_private.accept_notify();
 
+-- A plan made while the tables were small must not read them whole once they have grown: hence enable_seqscan.
 create function headway_private.enqueue_notifications() returns trigger
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off
 as $$
 declare
   ended uuid[];

@@ -6,7 +6,7 @@ create function headway.claim_outbox(
   id uuid, endpoint_id uuid, channel text, target text, event text, payload jsonb, attempt integer,
   secrets text[], lease_token uuid, lease_expires_at timestamptz
 )
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
