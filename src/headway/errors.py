@@ -2,10 +2,10 @@
 
 ::
 
-    HeadwayError                 message, hint, code
+    HeadwayError                 message, hint, code, details
     ├── ConfigError              a setting is missing or wrong: change the environment
     ├── SchemaMismatch           the database's migrations do not fit this version: migrate or upgrade
-    ├── TransportError           the server could not be asked: try again later
+    ├── TransportError           the server could not be asked, or cannot answer now: try again later
     │   ├── ConnectFailed        no connection was made; nothing was sent
     │   └── TimedOut             no answer in time; the outcome is unknown
     ├── ApiError                 the server answered and refused: change the request
@@ -55,16 +55,23 @@ class HeadwayError(Exception):
         hint: What to do next, in one line, or ``None`` when there is nothing to advise.
         code: A stable machine-readable code (a Headway code, an SQLSTATE, or a server's own code);
             the class's ``default_code`` when omitted.
+        details: What a server said beside its message; the engine names the field here. ``None`` without.
     """
 
     default_code: ClassVar[str] = "headway_error"
 
     def __init__(
-        self, message: str | None = None, *, hint: str | None = None, code: str | None = None
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        details: str | None = None,
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.hint = hint
         self.code = code or self.default_code
+        self.details = details
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -84,9 +91,32 @@ class SchemaMismatch(HeadwayError):
 
 
 class TransportError(HeadwayError):
-    """The server could not be asked."""
+    """The server could not be asked, or cannot answer now.
+
+    Args:
+        message: What happened.
+        hint: What to do next, or ``None``.
+        code: A machine-readable code.
+        details: What the server said beside its message, or ``None``.
+        status: The HTTP status of the answer, or ``None`` when there was none.
+        retry_after: Seconds to wait, when the server asked for that.
+    """
 
     default_code = "transport_error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        details: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, details=details)
+        self.status = status
+        self.retry_after = retry_after
 
 
 class ConnectFailed(TransportError):
@@ -102,9 +132,29 @@ class TimedOut(TransportError):
 
 
 class ApiError(HeadwayError):
-    """The server refused the request."""
+    """The server refused the request.
+
+    Args:
+        message: What is wrong, naming the field or thing concerned.
+        hint: What to do next, or ``None``.
+        code: The server's code.
+        details: What the server said beside its message; the engine names the field here.
+        status: The HTTP status, or ``None`` when nothing was sent or it is not known.
+    """
 
     default_code = "api_error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        details: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, details=details)
+        self.status = status
 
 
 class NotFound(ApiError):
