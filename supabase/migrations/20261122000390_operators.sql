@@ -315,6 +315,9 @@ begin
   set retention = '0', delete_after = case when j.finished_at is not null then clock_timestamp() end, revision = j.revision + 1
   where j.owner_id = forget_owner.owner_id and j.organization_id is null;
   get diagnostics forgotten = row_count;
+  -- Both tables come with later migrations; deleting an endpoint deletes its messages.
+  delete from headway.schedules s where s.owner_id = forget_owner.owner_id and s.organization_id is null;
+  delete from headway.notification_endpoints e where e.owner_id = forget_owner.owner_id and e.organization_id is null;
   return forgotten;
 end
 $$;

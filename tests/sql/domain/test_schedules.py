@@ -362,6 +362,19 @@ def test_an_account_takes_its_schedules_along(project: Project, kind: str) -> No
     assert [str(row.id) for row in left] == [shared["id"]]
 
 
+def test_forgetting_somebody_forgets_schedules_and_endpoints(project: Project, kind: str) -> None:
+    person, other = project.person(), project.person()
+    for somebody in (person, other):
+        put(project, somebody)
+        project.call(
+            somebody, "headway.create_endpoint", {"channel": "webhook", "target": "https://a.example.com/"}
+        )
+    project.ask(SERVICE, "select headway.forget_owner(%s)", person.id)
+    for relation in ("schedules", "notification_endpoints"):
+        counts = [len(project.ask(who, f"select 1 from headway.{relation}")) for who in (person, other)]
+        assert counts == [0, 1], relation
+
+
 def test_only_workers_tick(project: Project) -> None:
     with pytest.raises(Refused) as refused:
         project.ask(project.person(), "select headway.tick_schedules()")
