@@ -112,6 +112,7 @@ create function public.ambiguous(x int) returns text language sql immutable as $
 create function public.ambiguous(x text) returns text language sql immutable as $$ select 'text' $$;
 create function public.take_json(json) returns json language sql immutable as $$ select $1 $$;
 create function public.take_text(text) returns text language sql immutable as $$ select upper($1) $$;
+create function public.take_xml(xml) returns text language sql immutable as $$ select (xpath('/a/text()', $1))[1]::text $$;
 create function public.take_bytes(bytea) returns int language sql immutable as $$ select length($1) $$;
 create function public.take_arrays(ints int[], doc jsonb) returns jsonb language sql immutable as
   $$ select jsonb_build_object('sum', (select sum(i) from unnest(ints) i), 'doc', doc) $$;

@@ -165,7 +165,7 @@ def test_spreads(anon: httpx.Client) -> None:
 def test_a_filter_by_table_name_of_an_aliased_embed_is_answered_with_a_warning(anon: httpx.Client) -> None:
     answer = anon.get("/projects?select=id,c:clients(name)&clients.name=eq.Acme&id=eq.3")
     assert answer.json() == [{"id": 3, "c": None}]
-    assert answer.headers["warning"].startswith("299 PostgREST ")
+    assert answer.headers["warning"].startswith("299 PostgRESTv16")
     assert "`clients` to `c`" in answer.headers["warning"]
     assert "warning" not in anon.get("/projects?select=id,c:clients(name)&c.name=eq.Acme").headers
 

@@ -76,6 +76,8 @@ def test_void_is_204(anon: httpx.Client) -> None:
 def test_single_unnamed_parameters_take_the_body(anon: httpx.Client) -> None:
     text = anon.post("/rpc/take_text", headers={"content-type": "text/plain"}, content="hällo")
     assert text.json() == "HÄLLO"
+    xml = anon.post("/rpc/take_xml", headers={"content-type": "text/xml"}, content="<a>hällo</a>")
+    assert xml.json() == "hällo"
     data = anon.post(
         "/rpc/take_bytes", headers={"content-type": "application/octet-stream"}, content=b"\x00\xff\x01"
     )

@@ -284,7 +284,7 @@ PIECES = st.one_of(
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parameters=st.dictionaries(
         st.one_of(st.sampled_from(["select", "order", "or", "and", "id", "limit", "offset"]), TEXTS),
@@ -301,7 +301,7 @@ def test_malformed_query_strings_are_answered(anon: httpx.Client, parameters: di
     assert answer.status_code < 500 or not answer.json()["code"].startswith("PGRST"), answer.text
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(st.binary(max_size=60), TEXTS.map(lambda text: text.encode("utf-8", "replace"))),
     content_type=st.sampled_from(

@@ -180,3 +180,39 @@ def test_roles_that_cannot_be_taken(rest: RestServer, role: str) -> None:
         answer = client.get("/clients")
     assert answer.status_code in (401, 403)
     assert answer.json()["code"] in ("22023", "42501")
+
+
+def test_settings_of_the_app(own_rest: Any) -> None:
+    with own_rest.client(None) as anon:
+        assert anon.get("/rpc/setting?name=app.settings.colour").json() is None
+        own_rest.set("authenticator", "app.settings.colour", "blue")
+        assert anon.get("/rpc/setting?name=app.settings.colour").json() == "blue"
+
+
+def test_an_audience_that_is_configured(own_rest: Any) -> None:
+    own_rest.set("authenticator", "pgrst.jwt_aud", "this-app")
+
+    def status(**claims: Any) -> tuple[int, str | None]:
+        with own_rest.client(own_rest.token(sub=ALICE, **claims)) as client:
+            answer = client.get("/clients?id=eq.1")
+            return answer.status_code, None if answer.is_success else answer.json()["message"]
+
+    assert status(aud="this-app") == (200, None)
+    assert status(aud=["other", "this-app"]) == (200, None)
+    assert status() == (200, None)
+    assert status(aud="other") == (401, "JWT not in audience")
+    assert status(aud=5) == (401, "The JWT 'aud' claim must be a string or an array of strings")
+
+
+def test_a_function_at_the_root(own_rest: Any) -> None:
+    own_rest.set("authenticator", "pgrst.db_root_spec", "public.count_cached")
+    with own_rest.client(None) as anon:
+        assert anon.get("/").json() == 3
+
+
+def test_filters_by_table_name_can_be_switched_off(own_rest: Any) -> None:
+    own_rest.set("authenticator", "pgrst.url_use_legacy_target_names", "false")
+    with own_rest.client(None) as anon:
+        answer = anon.get("/projects?select=id,c:clients(name)&clients.name=eq.Acme")
+        assert answer.status_code == 400
+        assert answer.json()["hint"] == "Change 'clients' to 'c' in filters, orders or limits."

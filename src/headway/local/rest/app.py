@@ -12,7 +12,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from headway.local.identity import Identity, TokenVerifier
-from headway.local.rest.authentication import authenticate
+from headway.local.rest.authentication import authenticate, check_audience
 from headway.local.rest.database.schema_watch import SchemaWatch, State
 from headway.local.rest.database.transaction import DatabasePool, Transaction, UnknownTypeError
 from headway.local.rest.errors import RestError, internal_error, no_schema_cache_error
@@ -85,8 +85,8 @@ class RestApp:
         try:
             return await self._respond(request, body, identity, state)
         except RestError as error:
-            # A table that was made a moment ago: its notification is known, but not yet loaded.
-            if error.code not in _MISSING or not self._watch.reload_pending:
+            # It may have been made a moment ago.
+            if error.code not in _MISSING or not await self._watch.is_behind():
                 raise
             await self._watch.settled()
         except UnknownTypeError:
@@ -100,6 +100,7 @@ class RestApp:
         return state
 
     async def _respond(self, request: HttpRequest, body: bytes, identity: Identity, state: State) -> Response:
+        check_audience(identity, state.config.audience)
         planned = state.plans.plan(request, body)
         if isinstance(planned, Information):
             return _allowed(planned)

@@ -10,7 +10,7 @@ import jwt
 from headway.local.identity import ANONYMOUS, Identity, TokenRefused, TokenVerifier
 from headway.local.rest.errors import RestError, unauthenticated
 
-__all__ = ["authenticate"]
+__all__ = ["authenticate", "check_audience"]
 
 _LEEWAY_S = 30
 _NO_KEY = "No suitable key or wrong key type"
@@ -32,6 +32,25 @@ def authenticate(verifier: TokenVerifier, token: str | None) -> Identity:
         return verifier.verify(token, leeway_s=_LEEWAY_S)
     except TokenRefused as refused:
         raise _refusal(refused, token) from None
+
+
+def check_audience(identity: Identity, audience: str | None) -> None:
+    """Refuse a token that is meant for somebody else.
+
+    Args:
+        identity: The caller.
+        audience: What the token's ``aud`` must be, or contain; ``None`` accepts any.
+
+    Raises:
+        RestError: PGRST303.
+    """
+    if audience is None or (claim := identity.claims.get("aud")) is None:
+        return
+    meant = [claim] if isinstance(claim, str) else claim
+    if not isinstance(meant, list) or not all(isinstance(item, str) for item in meant):
+        raise unauthenticated("PGRST303", "The JWT 'aud' claim must be a string or an array of strings")
+    if meant and audience not in meant:
+        raise unauthenticated("PGRST303", "JWT not in audience")
 
 
 def _is_unsecured(token: str) -> bool:

@@ -25,6 +25,7 @@ from headway.local.rest.errors import (
 from headway.local.rest.plan.outcome import Execute
 from headway.local.rest.request.query_string import canonical
 from headway.local.rest.request.ranges import content_range, page_status
+from headway.local.rest.version import VERSION
 
 __all__ = ["Response", "answer", "check_rows", "error_response", "render"]
 
@@ -141,7 +142,7 @@ def _total(planned: Execute, row: _Row, results: Sequence[Sequence[Any]], max_ro
     estimate = int(orjson.loads(results[1][0][0])[0]["Plan"]["Plan Rows"])
     if planned.preferences.count == "planned":
         return estimate
-    if row.total is not None and max_rows is not None and row.total > max_rows:
+    if row.total is not None and (max_rows is None or row.total > max_rows):
         return max(row.total, estimate)
     return row.total
 
@@ -246,7 +247,7 @@ def _is_sendable(name: str, value: str) -> bool:
 def _warning(planned: Execute) -> str:
     changes = ", ".join(f"`{relation}` to `{alias}`" for relation, alias in planned.renamed)
     text = f"{_WARNING} Update {changes} in query string filters, orders or limits."
-    return f'299 PostgREST "{_ascii(text)}"'
+    return f'299 PostgRESTv{VERSION} "{_ascii(text)}"'
 
 
 def _ascii(text: str) -> str:

@@ -33,6 +33,7 @@ __all__ = ["SchemaWatch", "State"]
 _log = logging.getLogger(__name__)
 _CHANNEL = "pgrst"
 _DEBOUNCE_S = 0.1
+_MOST_DELAYS = 10
 _FIRST_RETRY_S = 0.05
 _LAST_RETRY_S = 2.0
 
@@ -72,6 +73,8 @@ class SchemaWatch:
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._loaded = asyncio.Condition()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._in_use = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -104,6 +107,21 @@ class SchemaWatch:
         self._changed.set()
         await self.settled()
 
+    async def is_behind(self) -> bool:
+        """Whether a change was committed before this call that the state does not show yet.
+
+        A commit signals the listening session before it returns to whoever made it, and a session hands
+        over its notifications when it answers; so one question is enough to know.
+        """
+        connection = self._connection
+        if not self.reload_pending and connection is not None:
+            async with self._in_use:
+                try:
+                    await connection.execute("SELECT")
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    return False
+        return self.reload_pending
+
     async def settled(self, timeout_s: float = 5.0) -> None:
         """Wait until every change that is known is loaded, or the time is over.
 
@@ -133,6 +151,7 @@ class SchemaWatch:
         while True:
             try:
                 async with _connected(self._database) as connection:
+                    self._connection = connection
                     await self._follow(connection, listening)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 # The database is restarting, or gone; requests meanwhile say so themselves.
@@ -140,6 +159,7 @@ class SchemaWatch:
                 if not listening.done():
                     listening.set_exception(error)
                     return
+            self._connection = None
             self._settled.clear()
             await asyncio.sleep(retry_s)
             retry_s = min(retry_s * 2, _LAST_RETRY_S)
@@ -154,12 +174,16 @@ class SchemaWatch:
         while True:
             await self._changed.wait()
             # A migration notifies once per statement; one load after the last of them is enough.
-            while self._changed.is_set():
+            for _ in range(_MOST_DELAYS):
                 self._changed.clear()
                 await asyncio.sleep(delay_s)
+                if not self._changed.is_set():
+                    break
             if connection.is_closed():
                 return
-            await self._load(connection)
+            self._changed.clear()
+            async with self._in_use:
+                await self._load(connection)
             delay_s = _DEBOUNCE_S
             if not self._changed.is_set():
                 self._settled.set()

@@ -89,6 +89,8 @@ class RestConfig:
         hoisted: Settings of functions that apply to the whole transaction, as prefixes.
         target_names: Whether filters may name an aliased embed by its table.
         root_function: A function that answers at ``/``.
+        audience: What tokens must be meant for; anything when unset, as on Supabase.
+        roles: The settings of roles.
     """
 
     schemas: tuple[str, ...] = ("public",)
@@ -109,6 +111,7 @@ class RestConfig:
     )
     target_names: bool = True
     root_function: str | None = None
+    audience: str | None = None
     roles: Mapping[str, RoleSettings] = field(default_factory=dict)
 
 
@@ -181,7 +184,9 @@ def apply_settings(
         elif name == "db_hoisted_tx_settings":
             changes["hoisted"] = _names(value)
         elif name == "db_root_spec":
-            changes["root_function"] = value.strip() or None
+            changes["root_function"] = value.strip().rpartition(".")[2].strip('"') or None
+        elif name == "jwt_aud":
+            changes["audience"] = value or None
         elif name == "openapi_mode" and value in ("follow-privileges", "ignore-privileges", "disabled"):
             changes["openapi"] = value
         elif name == "client_error_verbosity" and value in ("verbose", "minimal"):

@@ -6,7 +6,7 @@ Source: PostgREST's documentation, "OpenAPI"; the OpenAPI Specification, version
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -21,11 +21,9 @@ from headway.local.rest.schema.model import (
     SchemaCache,
     Table,
 )
+from headway.local.rest.version import VERSION
 
-__all__ = ["VERSION", "openapi_document"]
-
-VERSION: Final = "16.1"
-"""The PostgREST version whose behaviour this service follows."""
+__all__ = ["openapi_document"]
 
 _TYPES = {
     "character varying": "string",
