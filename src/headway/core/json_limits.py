@@ -16,6 +16,9 @@ from headway.errors import InvalidRequest
 
 __all__ = ["MOST_LEVELS", "MOST_PAYLOAD_BYTES", "storable"]
 
+# pydantic has no class of error for these.
+_SIGNS_OF_DEPTH = ("Circular reference", "depth exceeded")
+
 MOST_LEVELS = 64
 """Levels of objects and arrays below the document itself."""
 MOST_PAYLOAD_BYTES = 16 * 1024 * 1024
@@ -38,7 +41,7 @@ def storable(value: Any, field: str, *, most_bytes: int = MOST_PAYLOAD_BYTES) ->
     try:
         plain = to_jsonable_python(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
-        if isinstance(error, RecursionError) or "ircular reference" in str(error):
+        if isinstance(error, RecursionError) or any(sign in str(error) for sign in _SIGNS_OF_DEPTH):
             raise _too_deep(name) from None
         if isinstance(error, UnicodeError):
             raise _broken_unicode(name) from None
