@@ -97,7 +97,12 @@ class TestCluster:
         """
         if key not in self._templates:
             name = self._create(f"template_{key}", source or "postgres")
-            build(self.named(name))
+            try:
+                build(self.named(name))
+            except BaseException:
+                # Every later test then tells of the same fault, not of a half-built template.
+                self.drop(name)
+                raise
             # A template that somebody is connected to cannot be cloned.
             self.execute(f"ALTER DATABASE {_quoted(name)} WITH ALLOW_CONNECTIONS false")
             self._templates[key] = name

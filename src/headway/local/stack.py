@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -190,9 +191,10 @@ class Stack:
 
     async def _stop_services(self) -> None:
         self._mounted.clear()
-        while self._services:
-            _, service = self._services.popitem()
-            await service.stop()
+        async with AsyncExitStack() as ending:
+            for service in self._services.values():
+                ending.push_async_callback(service.stop)
+            self._services.clear()
 
     async def _start_inbox(self) -> None:
         if not hasattr(self._services.get("auth"), "inbox_app") or not self._config.inbucket.enabled:
@@ -211,16 +213,22 @@ class Stack:
 
     async def stop(self) -> None:
         """Let open requests finish, then take everything down; safe to call twice."""
-        gateway, self._gateway = self._gateway, None
-        inbox, self._inbox = self._inbox, None
-        for server in (gateway, inbox):
-            if server is not None:
-                await server.stop()
-        await self._stop_services()
+        async with AsyncExitStack() as ending:
+            # Each is stopped even when another one fails to.
+            ending.callback(self._lock.release)
+            ending.push_async_callback(self._stop_postgres)
+            ending.push_async_callback(self._stop_services)
+            ending.push_async_callback(self._stop_servers)
+
+    async def _stop_servers(self) -> None:
+        servers = [server for server in (self._gateway, self._inbox) if server is not None]
+        self._gateway = self._inbox = None
+        await asyncio.gather(*(server.stop() for server in servers))
+
+    async def _stop_postgres(self) -> None:
         postgres, self._postgres = self._postgres, None
         if postgres is not None:
             await postgres.stop()
-        self._lock.release()
 
     async def reset(self) -> None:
         """Drop the database's content and apply migrations and seed anew; keys and ports stay.
