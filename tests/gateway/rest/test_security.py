@@ -258,9 +258,7 @@ def test_sql_in_every_position(anon: httpx.Client, place: str) -> None:
     for attack in ATTACKS:
         request = {"method": "GET", "path": "/projects", **PLACES[place](attack)}
         path = request.pop("path")
-        if any(ord(c) < 32 for c in str(request.get("headers", ""))) or "\\x00" in str(
-            request.get("headers", "")
-        ):
+        if "\0" in attack and "headers" in request:
             continue  # no HTTP client can send it
         try:
             answer = anon.request(url=httpx.URL(path) if place in ("path", "function") else path, **request)

@@ -136,7 +136,7 @@ class RestApp:
             ("request.method", request.method),
             ("request.path", request.path),
             ("request.headers", _headers_json(request)),
-            ("request.cookies", orjson.dumps(request.cookies())),
+            ("request.cookies", _cookies_json(request)),
         ]
         if preferences is not None and preferences.timezone is not None:
             settings.append(("timezone", preferences.timezone))
@@ -170,7 +170,16 @@ def _claims(identity: Identity, role: str) -> str:
 
 
 def _headers_json(request: HttpRequest) -> bytes:
-    return orjson.dumps({name: value for name, value in request.headers if name != "cookie"})
+    return orjson.dumps({name: _utf8(value) for name, value in request.headers if name != "cookie"})
+
+
+def _cookies_json(request: HttpRequest) -> bytes:
+    return orjson.dumps({_utf8(name): _utf8(value) for name, value in request.cookies().items()})
+
+
+def _utf8(text: str) -> str:
+    """A header's value, which came as Latin-1, read as the UTF-8 it most likely is."""
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def _allowed(information: Information) -> Response:

@@ -283,8 +283,7 @@ def render(response: Response) -> tuple[dict[str, Any], dict[str, Any]]:
         response: The response.
     """
     raw = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in response.headers
+        (name.lower().encode("latin-1"), value.encode("utf-8", "replace")) for name, value in response.headers
     ]
     start = {"type": "http.response.start", "status": response.status, "headers": raw}
     return start, {"type": "http.response.body", "body": response.body}
