@@ -62,6 +62,7 @@ class DatabaseBroadcasts:
 
     def break_off(self) -> None:
         """Lose the connection, as when Postgres restarts; it is made anew at once."""
+        self._streaming.clear()
         if self._stream is not None:
             self._stream.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import asyncpg
+
 from headway.local.realtime.changes.values import Encode, TypeInfo, encoder_for
 from headway.local.realtime.database.sessions import Connection, Record
 from headway.local.realtime.wal.pgoutput import Column, Relation
@@ -40,6 +42,15 @@ select t.oid, t.typname as name, t.typtype::text as kind, t.typbasetype as base,
        ) as casts_to_json
   from parts join pg_type as t using (oid)
 """
+
+_PUBLISHED = """
+select c.oid::bigint as oid, n.nspname as schema, c.relname as name
+  from pg_publication_tables as p
+  join pg_namespace as n on n.nspname = p.schemaname
+  join pg_class as c on c.relnamespace = n.oid and c.relname = p.tablename
+ where p.pubname = $1
+"""
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +170,13 @@ async def published_tables(connection: Connection) -> dict[int, tuple[str, str]]
     Args:
         connection: As ``supabase_admin``.
     """
-    rows = await connection.fetch(
-        """
-        select c.oid::bigint as oid, n.nspname as schema, c.relname as name
-          from pg_publication_tables as p
-          join pg_namespace as n on n.nspname = p.schemaname
-          join pg_class as c on c.relnamespace = n.oid and c.relname = p.tablename
-         where p.pubname = $1
-        """,
-        PUBLICATION,
-    )
-    return {row["oid"]: (row["schema"], row["name"]) for row in rows}
+    for attempt in range(_ATTEMPTS):
+        try:
+            rows = await connection.fetch(_PUBLISHED, PUBLICATION)
+        except asyncpg.InternalServerError:
+            # The view fails when a table is dropped while it looks.
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return {row["oid"]: (row["schema"], row["name"]) for row in rows}
+    raise AssertionError("unreachable")

@@ -38,7 +38,7 @@ _log = logging.getLogger("headway.realtime")
 
 _RETRIES_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 # The real server looks every 60 s; a test need not wait for that.
-_PUBLICATION_CHECK_S = 5
+_PUBLICATION_CHECK_S = 2
 _IDLE_S = 60
 _GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
 
@@ -105,6 +105,7 @@ class ChangeFeed:
 
     def break_off(self) -> None:
         """Lose the replication connection, as when Postgres restarts."""
+        self._streaming.clear()
         if self._stream is not None:
             self._stream.close()
 
@@ -112,7 +113,8 @@ class ChangeFeed:
 
     async def _subscribe(self, channel: Channel) -> None:
         try:
-            bindings = [
+            # The same objects for as long as the channel is served: rows on their way stay theirs.
+            bindings = self._bindings.get(channel) or [
                 Binding(channel, request.id, parse_binding(request.params))
                 for request in channel.request.changes
             ]
@@ -134,7 +136,7 @@ class ChangeFeed:
             except asyncpg.PostgresError as error:
                 channel.system("postgres_changes", "error", str(error))
                 await asyncio.sleep(random.uniform(5, 10))  # noqa: S311 - spread, not secrecy
-        self._detach(channel)
+        self._drop_attachments(bindings)
         self._bindings[channel] = bindings
         for oid, attachment in attachments:
             self._attachments.setdefault(oid, []).append(attachment)
@@ -165,16 +167,20 @@ class ChangeFeed:
             return
         for binding in bindings:
             binding.active = False
+        self._drop_attachments(bindings)
+        self._interest.clear()
+        self._idle_since = time.monotonic()
+
+    def _drop_attachments(self, bindings: list[Binding]) -> None:
+        dropped = set(bindings)
         for oid, attachments in tuple(self._attachments.items()):
-            kept = [a for a in attachments if a.binding.active]
+            kept = [a for a in attachments if a.binding not in dropped]
             if len(kept) != len(attachments):
                 self._watches.pop(oid, None)
                 if kept:
                     self._attachments[oid] = kept
                 else:
                     del self._attachments[oid]
-        self._interest.clear()
-        self._idle_since = time.monotonic()
 
     # Reading --------------------------------------------------------------------------------------------
 
@@ -254,10 +260,14 @@ class ChangeFeed:
 
     async def _look_at_publication(self) -> None:
         """As on the real server, everybody is subscribed anew when the publication's tables change."""
-        async with self._pool.acquire() as connection:
-            published = await published_tables(connection)
+        try:
+            async with self._pool.acquire() as connection:
+                published = await published_tables(connection)
+        except (asyncpg.PostgresError, *_GONE) as error:
+            _log.info("the publication could not be looked at: %s", error)
+            return
         known, self._published = self._published, published
-        if known != published:
+        if known != published or not self._attachments.keys() <= published.keys():
             self._resubscribe()
 
     def _resubscribe(self) -> None:
@@ -290,7 +300,12 @@ class ChangeFeed:
         while True:
             batch = await self._backlog.take()
             try:
-                await self._deliver_batch(batch)
+                try:
+                    await self._deliver_batch(batch)
+                except _GONE:
+                    # Nothing has been sent before everything was checked; a new connection may do better.
+                    self._connection = None
+                    await self._deliver_batch(batch)
             except (asyncpg.PostgresError, *_GONE) as error:
                 self._connection = None
                 _log.warning("%s changes were lost with the database: %s", len(batch), error)
