@@ -14,10 +14,13 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from headway.errors import InvalidRequest
 
-__all__ = ["MOST_LEVELS", "MOST_PAYLOAD_BYTES", "storable"]
+__all__ = ["MOST_LEVELS", "MOST_PAYLOAD_BYTES", "refuse_unstorable", "storable"]
 
 # pydantic has no class of error for these.
 _SIGNS_OF_DEPTH = ("Circular reference", "depth exceeded")
+
+# Made once: json.dumps makes an encoder at every call with options.
+_write = json.JSONEncoder(ensure_ascii=False).encode
 
 MOST_LEVELS = 64
 """Levels of objects and arrays below the document itself."""
@@ -51,9 +54,9 @@ def storable(value: Any, field: str, *, most_bytes: int = MOST_PAYLOAD_BYTES) ->
             code="HW100",
             details=name,
         ) from None
-    _check(plain, field)
+    refuse_unstorable(plain, field)
     # Spaces and all: this is how jsonb is written out.
-    size = len(json.dumps(plain, ensure_ascii=False).encode())
+    size = len(_write(plain).encode())
     if size > most_bytes:
         raise InvalidRequest(
             f"{name}: has {size} bytes, more than {most_bytes}",
@@ -64,7 +67,16 @@ def storable(value: Any, field: str, *, most_bytes: int = MOST_PAYLOAD_BYTES) ->
     return plain
 
 
-def _check(document: Any, field: str) -> None:
+def refuse_unstorable(document: Any, field: str) -> None:
+    """Refuse plain JSON that Postgres cannot store: NUL, half surrogate pairs, NaN, too many levels.
+
+    Args:
+        document: Objects and arrays as dicts, lists and tuples.
+        field: Its name in errors; empty for a whole body.
+
+    Raises:
+        InvalidRequest: as ``storable`` does.
+    """
     # By hand rather than by recursion: how deep it is, is just what is not known yet.
     todo: list[tuple[Any, str, int]] = [(document, field, 0)]
     while todo:
@@ -84,7 +96,7 @@ def _check(document: Any, field: str) -> None:
             for key, inner in value.items():
                 _check_text(key, path)
                 todo.append((inner, f"{path}.{key[:100]}" if path else key[:100], level + 1))
-        elif isinstance(value, list):
+        elif isinstance(value, (list, tuple)):
             todo.extend((inner, f"{path}[{place}]", level + 1) for place, inner in enumerate(value))
 
 
