@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from headway.link.connection import Connection
 from headway.link.events import LinkStatus, ProofKind
@@ -90,7 +90,6 @@ class Lane:
     def start(self) -> None:
         """Begin to connect."""
         self._task = asyncio.create_task(self._run(), name="headway link lane")
-        self._task.add_done_callback(_report)
 
     async def stop(self) -> None:
         """Let go of everything."""
@@ -144,9 +143,17 @@ class Lane:
 
     async def _run(self) -> None:
         while True:
-            connection: Connection | None = await self._connect()
-            while connection is not None:
-                connection = await self._serve(connection)
+            try:
+                connection: Connection | None = await self._connect()
+                while connection is not None:
+                    connection = await self._serve(connection)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must leave nobody deaf for ever
+                _log.exception("the supervision of a realtime connection failed; it begins anew")
+                for left in tuple(self.connections):
+                    left.fail(connection_error(error))
+                    self._discard(left)
+                self._owner.lane_changed(lost=True, error=connection_error(error))
+                await asyncio.sleep(self._backoff.next())
 
     async def _connect(self) -> Connection:
         while True:
@@ -316,8 +323,3 @@ class Lane:
             self.subscriptions.remove(subscription)
         self.capacity = max(1, len(self.subscriptions))
         self._owner.lane_is_full(self, subscription)
-
-
-def _report(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("the supervisor of a realtime connection ended", exc_info=error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from headway.link.channel import Channel
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from headway.link.connection import Connection
 
 __all__ = ["Membership"]
+
+_log = logging.getLogger("headway.link")
 
 
 class Membership:
@@ -30,6 +33,7 @@ class Membership:
         self._subscription = subscription
         self._policy = connection.policy
         self._backoff = Backoff(self._policy.rejoin_base, self._policy.rejoin_cap)
+        self._told: Ended | None = None
         self.settled = asyncio.Event()
         """Set once the server has said yes or no."""
 
@@ -112,8 +116,12 @@ class Membership:
         if refused.code in ("ConnectionLost", "Closed", "NoAnswer") or refused.needs_fresh_token:
             # No answer about the topic: the connection is at fault, or the close was another channel's.
             return
-        if not self._must_be_private(refused):
-            self._subscription.refused(Refused(refused.code, refused.reason, refused.can_be_retried))
+        if self._must_be_private(refused):
+            return
+        if refused != self._told:
+            self._told = refused
+            _log.warning("listening to %s was refused: %s", self._subscription.topic, refused)
+        self._subscription.refused(Refused(refused.code, refused.reason, refused.can_be_retried))
 
     def _must_be_private(self, refused: Ended) -> bool:
         """Whether changes, which no policy on topics concerns, have to be asked for on a private channel."""

@@ -28,6 +28,8 @@ async def test_a_secret_key_of_either_format_hears_private_topics(house: House, 
         message = ear.events[1]
         assert (message.topic, message.event) == (topic, "counted")
         assert (await proven(link)).proof == "canary"
+        (connection,) = link._lanes[0].connections
+        assert connection.tells_replication, "Listening waited for what SQL sends to be delivered"
 
 
 async def test_an_anonymous_user_hears_their_own_jobs_and_has_a_canary(house: House) -> None:

@@ -176,6 +176,43 @@ async def test_a_successor_that_does_not_come_about_leaves_the_old_one_in_servic
         assert link.state.reconnects == 0
 
 
+async def test_a_topic_that_is_refused_to_the_successor_is_told(house: House) -> None:
+    """Membership may have ended: a connection's rights are those of its beginning."""
+    topic, other = room(), room()
+    async with house.link(replace(QUICK, max_connection_age=0.5)) as link:
+        ear, control = house.ear(link.listen(topic)), house.ear(link.listen(other))
+        await ear.listening()
+        await control.listening()
+        house.faults(refuse_joins="Unauthorized: You do not have permissions", topic=topic)
+        await ear.until(lambda e: "G" in e.story)
+        assert ear.story.replace("RR", "R").startswith("LR"), "told before the old connection is let go"
+        house.faults(refuse_joins="")
+        await ear.listening(2)
+        await house.send(topic, 1)
+        await ear.until(lambda e: 1 in e.numbers)
+        assert (control.story, link.state.reconnects) == ("L", 0)
+
+
+async def test_a_fault_of_the_supervisor_is_survived(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    topic = room()
+    async with house.link() as link:
+        ear = house.ear(link.listen(topic))
+        await ear.listening()
+        lane = link._lanes[0]
+
+        async def broken(old: object) -> None:
+            del lane._hand_over  # type: ignore[method-assign]
+            raise LookupError("as a fault of ours would")
+
+        lane._hand_over = broken  # type: ignore[method-assign, assignment]
+        await link.refresh_token()
+        await ear.listening(2)
+        await house.send(topic, 1)
+        await ear.until(lambda e: e.numbers == [1])
+        assert (ear.story, link.state.connections) == ("LGLm", 1)
+        assert "begins anew" in caplog.text
+
+
 async def test_a_successor_that_is_never_answered_is_given_up(house: House) -> None:
     topic = room()
     policy = replace(QUICK, max_connection_age=0.3, handover_timeout=0.3, join_timeout=10)
