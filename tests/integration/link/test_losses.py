@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from realtime import RealtimeSubscribeStates
 
-from headway.link import Gap, RealtimeLink
+from headway.link import Gap, Listening, Message, RealtimeLink
 from support.stack import running_stack
 
-from .harness import IMPATIENT, QUICK, Ear, House, proven, room, state_of
+from .harness import IMPATIENT, PATIENCE_S, QUICK, Ear, House, proven, room, state_of
 
 
 async def heard_again(house: House, topic: str, ear: Ear, *, story: str) -> Gap:
@@ -252,6 +254,67 @@ async def test_a_frame_that_the_package_cannot_read_harms_nobody(house: House) -
         await house.send(topic, 1)
         await ear.until(lambda e: e.numbers == [1])
         assert (ear.story, link.state.reconnects) == ("Lm", 0)
+
+
+async def test_between_listening_and_gap_there_is_never_a_hole(house: House) -> None:
+    """Whatever is done to it, a consumer that reads a snapshot at each Listening misses nothing."""
+    topic, chance = room(), random.Random(11)
+    started = 0
+
+    async with house.link(replace(QUICK, stable_after=0.01)) as link, link.listen(topic) as listener:
+        covered, holes, story = 0, list[str](), ""
+        caught_up = asyncio.Event()
+
+        async def consume() -> None:
+            nonlocal covered, story
+            hears = False
+            async for event in listener:
+                if isinstance(event, Listening):
+                    # The snapshot; what is being committed now may or may not be in it, and comes anyway.
+                    hears, covered, story = True, max(covered, started), story + "L"
+                elif isinstance(event, Gap):
+                    hears, story = False, story + "G"
+                elif isinstance(event, Message) and hears:
+                    number = event.payload["n"]
+                    if number > covered + 1:
+                        holes.append(f"{number} after {covered}")
+                    covered = max(covered, number)
+                if covered >= 400:
+                    caught_up.set()
+
+        consumer = asyncio.create_task(consume())
+        await state_of(link, lambda s: s.status == "proven")
+
+        def harm() -> Any:
+            channels = house.channels(topic)
+            what = chance.choice(["cut", "close", "end", "stale close", "crash"])
+            if what == "close":
+                code = chance.choice([1000, 1001, 1011, 1012])
+                return lambda: house.realtime.close_sockets(code, topic=topic)
+            if what == "cut" or not channels:
+                return lambda: house.realtime.drop_sockets(topic=topic)
+            if what == "end":
+                return lambda: channels[0].shut_down("Too many messages per second")
+            if what == "stale close":
+                return lambda: channels[0].push("phx_close", {})
+            return lambda: channels[0].push("phx_error", {})
+
+        while started < 399:
+            started += 1
+            await house.send(topic, started)
+            if chance.random() < 0.06:
+                await asyncio.to_thread(house.on_server, harm())
+        async with asyncio.timeout(PATIENCE_S):
+            while not caught_up.is_set():
+                if link.state.status == "proven" and house.channels(topic):
+                    started = 400
+                    await house.send(topic, started)
+                await proven(link, after=link.state.last_proof or 0)
+        consumer.cancel()
+        await asyncio.wait({consumer})
+        assert holes == []
+        assert story.count("G") >= 5
+        assert "GG" not in story
 
 
 async def test_waking_up_after_sleep_suspects_every_connection(house: House) -> None:
