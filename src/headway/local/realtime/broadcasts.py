@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ __all__ = ["DatabaseBroadcasts"]
 _log = logging.getLogger("headway.realtime")
 
 _PUBLICATION = "supabase_realtime_messages_publication"
+_NOTE_INTERVAL_S = 10.0
 _RETRIES_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -44,7 +46,9 @@ class DatabaseBroadcasts:
         self._streaming = asyncio.Event()
         self._stream: LogStream | None = None
         self._engine: Engine | None = None
+        self._drop_noted_at = -_NOTE_INTERVAL_S
         self.delivered = 0
+        self.dropped = 0
 
     @property
     def streaming(self) -> bool:
@@ -120,6 +124,7 @@ class DatabaseBroadcasts:
             column.name: value for column, value in zip(change.relation.columns, change.new, strict=True)
         }
         topic, event, message_id = row.get("topic"), row.get("event"), row.get("id")
+        private = row.get("private")
         binary, json = row.get("binary_payload"), row.get("payload")
         payload = bytes.fromhex(binary[2:].decode()) if isinstance(binary, bytes) else json
         if not (
@@ -127,15 +132,16 @@ class DatabaseBroadcasts:
             and isinstance(event, bytes)
             and isinstance(message_id, bytes)
             and isinstance(payload, bytes)
+            and isinstance(private, bytes)
         ):
             return
         traffic, limits = engine.traffic, engine.limits
         if not limits.payload_fits(len(payload)) or traffic.too_many_events(limits):
-            _log.warning("a broadcast from the database was over a limit and is dropped")
+            self._note_drop()
             return
         traffic.count_event(limits, len(payload))
         self.delivered += 1
-        room = engine.hub.room(topic.decode(), private=row.get("private") == b"t")
+        room = engine.hub.room(topic.decode(), private=private == b"t")
         if room is not None:
             room.send(
                 UserBroadcast(
@@ -146,3 +152,11 @@ class DatabaseBroadcasts:
                     meta={"id": message_id.decode()},
                 )
             )
+
+    def _note_drop(self) -> None:
+        """Log that messages are dropped, without flooding the log as the sender floods the database."""
+        now = time.monotonic()
+        self.dropped += 1
+        if now - self._drop_noted_at >= _NOTE_INTERVAL_S:
+            self._drop_noted_at = now
+            _log.warning("broadcasts from the database are over a limit; %s dropped so far", self.dropped)

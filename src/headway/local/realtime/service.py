@@ -128,7 +128,11 @@ class RealtimeService:
                 "delivered": self._changes.delivered,
                 "lag_ms": round(self._changes.lag_ms, 3),
             },
-            "messages": {"streaming": self._messages.streaming, "received": self._messages.delivered},
+            "messages": {
+                "streaming": self._messages.streaming,
+                "received": self._messages.delivered,
+                "dropped": self._messages.dropped,
+            },
         }
 
     # Faults that are acts rather than states --------------------------------------------------------------

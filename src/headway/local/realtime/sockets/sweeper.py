@@ -23,11 +23,12 @@ async def sweep(engine: Engine, now: float) -> int:
     """
     limits = engine.limits
     gone = 0
+    idle = []
     for socket in tuple(engine.sockets):
         if socket.blocked_for(now) > limits.send_timeout_s:
             socket.cut()
         elif limits.idle_timeout_s is not None and now - socket.last_message_at > limits.idle_timeout_s:
-            await socket.close(1000)
+            idle.append(socket)
         elif (
             limits.no_channel_timeout_s is not None
             and not socket.channels
@@ -37,6 +38,8 @@ async def sweep(engine: Engine, now: float) -> int:
         else:
             continue
         gone += 1
+    # Together, since each may take its time.
+    await asyncio.gather(*(socket.close(1000) for socket in idle))
     return gone
 
 
