@@ -243,6 +243,18 @@ async def test_the_access_log_has_a_line_without_secrets(
     assert "a.b.c" not in caplog.text
 
 
+async def test_nothing_logs_the_key_in_a_sockets_url(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = served.url.replace("http", "ws")
+    with caplog.at_level(logging.INFO):
+        async with websockets.connect(f"{url}/realtime/v1/websocket?apikey={KEYS.secret_key}") as socket:
+            await socket.recv()
+            await socket.wait_closed()
+    assert "apikey=***" in caplog.text
+    assert KEYS.secret_key not in caplog.text
+
+
 async def test_a_socket_reaches_realtime_with_the_keys_jwt(served: Served) -> None:
     url = served.url.replace("http", "ws")
     async with websockets.connect(

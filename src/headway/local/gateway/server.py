@@ -92,6 +92,8 @@ class HttpServer:
                 lifespan="off",
                 interface="asgi3",
                 log_config=None,
+                # At INFO it prints the URL of every socket, API key included; the access log redacts it.
+                log_level="warning",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
