@@ -333,7 +333,9 @@ revoke all on table public.organizations, public.organization_members, public.pr
 from public, anon, authenticated, service_role;
 
 grant select, delete on table public.organizations to authenticated;
-grant insert (id, name, slug) on table public.organizations to authenticated;
+-- Not the id either: what belongs together is found by the id of its organisation or person, so that an
+-- organisation which took a person's id would share their keys, budgets and notifications.
+grant insert (name, slug) on table public.organizations to authenticated;
 grant update (name, slug) on table public.organizations to authenticated;
 
 grant select, delete on table public.organization_members to authenticated;

@@ -156,6 +156,7 @@ create table headway.job_files (
   content_type text,
   bytes bigint,
   sha256 text,
+  removable boolean not null default true,
   created_at timestamptz not null default now(),
   constraint job_files_direction_known check (direction in ('input', 'output')),
   constraint job_files_once unique (job_id, direction, name),
@@ -170,6 +171,8 @@ create table headway.job_files (
 create index job_files_object_idx on headway.job_files (bucket, path);
 
 comment on table headway.job_files is 'Storage objects that a job reads or has made.';
+comment on column headway.job_files.removable is
+  'Whether the object goes with the job. Not so what its submitter could see but had not uploaded.';
 
 create table headway.signals (
   job_id uuid not null references headway.jobs (id) on delete cascade,

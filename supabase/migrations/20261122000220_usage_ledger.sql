@@ -29,6 +29,7 @@ create table headway.usage (
 
 create index usage_job_idx on headway.usage (job_id);
 create index usage_tenant_idx on headway.usage (tenant_id, day);
+create index usage_day_idx on headway.usage (day);
 create index usage_owner_idx on headway.usage (owner_id, at desc) where owner_id is not null;
 create index usage_organization_idx on headway.usage (organization_id, at desc) where organization_id is not null;
 create index usage_project_idx on headway.usage (project_id, at desc) where project_id is not null;

@@ -79,10 +79,35 @@ begin
 end
 $$;
 
+-- An organisation that is deleted leaves nothing to those who once submitted jobs for it: what it still had to do is
+-- cancelled, and what remains until its retention ends is nobody's.
+create function headway_private.disown_organization() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform headway_private.cancel_all(
+    array(
+      select j.id from headway.jobs j where j.organization_id = old.id and j.status in ('pending', 'processing')
+    ),
+    'The organisation was deleted.'
+  );
+  update headway.jobs j
+  set organization_id = null, project_id = null, owner_id = null, revision = j.revision + 1
+  where j.organization_id = old.id;
+  update headway.batches b set organization_id = null, project_id = null, owner_id = null where b.organization_id = old.id;
+  update headway.usage u set organization_id = null, project_id = null, owner_id = null where u.organization_id = old.id;
+  return old;
+end
+$$;
+
+create trigger organizations_disown
+  before delete on public.organizations
+  for each row execute function headway_private.disown_organization();
+
 revoke all on function
   headway_private.can_read_scope(uuid, uuid), headway_private.can_write_scope(uuid, uuid),
   headway_private.can_read_topic(text), headway_private.refuse_foreign(headway.jobs),
-  headway_private.lock_job_for_caller(uuid)
+  headway_private.lock_job_for_caller(uuid), headway_private.disown_organization()
 from public, anon, authenticated, service_role;
 -- The policies on realtime.messages run as the listener.
 grant execute on function headway_private.can_read_topic(text) to authenticated, service_role;

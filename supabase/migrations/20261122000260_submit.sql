@@ -61,7 +61,7 @@ begin
       where i.job_id = job.id;
       insert into headway.file_removals (bucket, path, due_at)
       select f.bucket, f.path, clock_timestamp() + job.retention from headway.job_files f
-      where f.job_id = job.id and f.direction = 'input'
+      where f.job_id = job.id and f.direction = 'input' and f.removable
       on conflict do nothing;
       delete from headway.job_files f where f.job_id = job.id and f.direction = 'input';
       perform headway_private.store_files(job.id, 'input', s.files);
@@ -80,12 +80,22 @@ begin
 end
 $$;
 
+-- Whether a file that the caller submits may be removed with its job: to see an object is not yet to own it.
+create function headway_private.may_give_away(bucket text, path text) returns boolean
+language sql stable set search_path = ''
+as $$
+  select headway_private.is_service() or exists (
+    select from storage.objects o where o.bucket_id = $1 and o.name = $2 and o.owner_id = auth.uid()::text
+  )
+$$;
+
 create function headway_private.store_files(job_id uuid, direction text, files jsonb) returns void
 language sql volatile set search_path = ''
 as $$
-  insert into headway.job_files (job_id, direction, name, bucket, path, content_type, bytes, sha256)
+  insert into headway.job_files (job_id, direction, name, bucket, path, content_type, bytes, sha256, removable)
   select $1, $2, f.value ->> 'name', f.value ->> 'bucket', f.value ->> 'path', f.value ->> 'content_type',
-    (f.value -> 'bytes')::bigint, f.value ->> 'sha256'
+    nullif(f.value -> 'bytes', 'null')::bigint, f.value ->> 'sha256',
+    headway_private.may_give_away(f.value ->> 'bucket', f.value ->> 'path')
   from jsonb_array_elements(case when jsonb_typeof($3) = 'array' then $3 else '[]' end) f
 $$;
 
@@ -135,9 +145,10 @@ as $$
     select s.id, s.cost_budget from stored s where s.cost_budget is not null
   ),
   files as (
-    insert into headway.job_files (job_id, direction, name, bucket, path, content_type, bytes, sha256)
+    insert into headway.job_files (job_id, direction, name, bucket, path, content_type, bytes, sha256, removable)
     select s.id, 'input', f.value ->> 'name', f.value ->> 'bucket', f.value ->> 'path', f.value ->> 'content_type',
-      (f.value -> 'bytes')::bigint, f.value ->> 'sha256'
+      nullif(f.value -> 'bytes', 'null')::bigint, f.value ->> 'sha256',
+      headway_private.may_give_away(f.value ->> 'bucket', f.value ->> 'path')
     from stored s
     cross join lateral jsonb_array_elements(s.files) f
     where jsonb_typeof(s.files) = 'array'
@@ -162,6 +173,18 @@ declare
 begin
   -- Ids that were merged into another job before: a repeated submission, whose answer was lost.
   if exists (select from headway_private.job_aliases a join unnest(jobs) w on a.id = w.id) then
+    select w.* into s
+    from unnest(jobs) w
+    join headway_private.job_aliases a on a.id = w.id
+    join headway.jobs j on j.id = a.job_id
+    where j.tenant_id <> headway_private.tenant_of(w) or j.kind <> w.kind
+    order by w.place
+    limit 1;
+    if found then
+      perform headway_private.refuse(
+        'HW201', 'belongs to another job', s.path || 'id', 'Make a new UUID for every new job; repeat one only with the same content.'
+      );
+    end if;
     return query
     select w.place, a.job_id, a.reason from unnest(jobs) w join headway_private.job_aliases a on a.id = w.id;
     select array_agg(w order by w.place) into open
@@ -386,6 +409,7 @@ comment on function headway.submit_many(json) is
 
 revoke all on function
   headway_private.settle_collision(headway_private.submission, uuid), headway_private.store_files(uuid, text, jsonb),
+  headway_private.may_give_away(text, text),
   headway_private.tenant_of(headway_private.submission), headway_private.insert_jobs(headway_private.submission[]),
   headway_private.store_jobs(headway_private.submission[]), headway_private.submit_jobs(jsonb, jsonb, boolean),
   headway_private.refuse_unseen_files(jsonb), headway.submit(json), headway.submit_many(json)

@@ -206,7 +206,7 @@ as $$
     select n.job_id, e.value, e.place
     from news n
     cross join lateral jsonb_array_elements(n.events) with ordinality e (value, place)
-    where coalesce((e.value -> 'n')::integer > n.emitted, true)
+    where coalesce(nullif(e.value -> 'n', 'null')::integer > n.emitted, true)
   ),
   changes as (
     select n.*, n.new_stage::integer + (select count(*) from emissions e where e.job_id = n.job_id)::integer as added
@@ -229,7 +229,7 @@ as $$
   numbered as (
     update headway.leases l
     set emitted = e.highest
-    from (select e.job_id, max((e.value -> 'n')::integer) as highest from emissions e group by e.job_id) e
+    from (select e.job_id, max(nullif(e.value -> 'n', 'null')::integer) as highest from emissions e group by e.job_id) e
     where l.job_id = e.job_id and e.highest is not null
   )
   insert into headway.job_events (job_id, seq, type, run, attempt, at, data)

@@ -75,7 +75,7 @@ begin
 
   if past is not null then
     insert into headway.file_removals (bucket, path)
-    select distinct f.bucket, f.path from headway.job_files f where f.job_id = any (past)
+    select distinct f.bucket, f.path from headway.job_files f where f.job_id = any (past) and f.removable
     on conflict do nothing;
     delete from headway.jobs j where j.id = any (past);
     delete from headway.batches b

@@ -24,11 +24,15 @@ begin
   if char_length(reason) > 500 then
     perform headway_private.refuse('HW103', 'must have at most 500 characters', 'reason', 'Shorten it.');
   end if;
-  family := headway_private.with_descendants(jobs);
-  perform from headway.jobs j
-  where j.id = any (family || (select array_agg(c.parent_id) from headway.jobs c where c.id = any (family)))
-  order by j.id
-  for no key update;
+  -- A child that is being submitted holds its parent: once the family is locked, look whether it has grown.
+  loop
+    family := headway_private.with_descendants(jobs);
+    perform from headway.jobs j
+    where j.id = any (family || (select array_agg(c.parent_id) from headway.jobs c where c.id = any (family)))
+    order by j.id
+    for no key update;
+    exit when not exists (select unnest(headway_private.with_descendants(jobs)) except select unnest(family));
+  end loop;
 
   with stopped as (
     update headway.jobs j

@@ -137,8 +137,8 @@ class Project:
 
     def organization(self, owner: Person, **members: Person) -> str:
         """An organisation with its owner, and members given by role (``editor=...``)."""
-        identity = str(uuid.uuid4())
-        self.ask(owner, "insert into public.organizations (id, name) values (%s, 'Acme')", identity)
+        ((made,),) = self.ask(owner, "insert into public.organizations (name) values ('Acme') returning id")
+        identity = str(made)
         for role, person in members.items():
             self.ask(
                 owner,
