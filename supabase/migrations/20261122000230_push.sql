@@ -104,7 +104,9 @@ $$;
 
 -- Progress between events, and jobs that became claimable.
 create function headway_private.push_changes() returns trigger
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer
+-- The functions that claim and finish plan without hash joins, which two transition tables need.
+set search_path = '' set enable_hashjoin = on
 as $$
 declare
   moved uuid[];

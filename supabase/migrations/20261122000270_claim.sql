@@ -3,7 +3,8 @@
 -- Claims of one queue go one after the other (a transaction-level advisory lock per queue, and per kind that has
 -- a limit), so a limit cannot be passed even for an instant, and the round goes on where the last claim left it.
 -- The cost depends on how many jobs are asked for, not on how many wait or have ended: every look into the
--- backlog is a probe of jobs_ready_idx, and what runs is counted in the small table of leases.
+-- backlog is a probe of jobs_ready_idx, and what runs is counted in the small table of leases. The functions pin
+-- their plans: whatever the statistics say, or do not say yet, tables are probed by key and never scanned.
 
 -- What is due leaves the delay: it gets its place in the line. Deadlines of waiting jobs count as due.
 create function headway_private.promote_due(most integer) returns integer
@@ -68,7 +69,8 @@ create function headway_private.pick_round(
   out jobs uuid[], out last_tenant uuid, out emptied boolean
 )
 language plpgsql volatile
-set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off set enable_bitmapscan = off
+set search_path = '' set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   nobody constant uuid := '00000000-0000-0000-0000-000000000000';
@@ -184,7 +186,8 @@ create function headway_private.start_jobs(
   jobs uuid[], before integer, worker_id uuid, request_id uuid, lease_seconds integer
 ) returns void
 language sql volatile
-set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off
+set search_path = '' set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
   with started as (
     update headway.jobs j
@@ -274,7 +277,9 @@ create type headway.claimed as (
 );
 
 create function headway_private.claimed_by(request_id uuid) returns setof headway.claimed
-language sql stable set search_path = ''
+language sql stable
+set search_path = '' set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
 as $$
   select j.id, l.attempt, l.token, l.expires_at, l.deadline_at, j.kind, j.queue, j.priority, j.run, j.failures,
     j.max_attempts, k.timeout_seconds, i.payload,

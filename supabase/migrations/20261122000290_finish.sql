@@ -71,7 +71,10 @@ $$;
 -- Ends attempts whose leases the caller has locked. Answers what has become of the jobs.
 create function headway_private.end_attempts(endings headway_private.ending[])
 returns table (job_id uuid, status text)
-language plpgsql volatile set search_path = '' set plan_cache_mode = 'force_generic_plan'
+language plpgsql volatile
+-- Whatever the statistics say, or do not say yet: every table is probed by key, row by row.
+set search_path = '' set plan_cache_mode = 'force_generic_plan'
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -90,8 +93,8 @@ begin
 
   return query
   with judged as materialized (
-    select e.*, j.run, j.kind, j.queue, j.tenant_id, l.worker_id, l.started_at, j.retention, j.seq as last_seq,
-      j.cancel_reason as reason_to_cancel, clock_timestamp() as moment,
+    select e.*, j.retention, j.cancel_reason as reason_to_cancel, l.worker_id, l.started_at as attempt_started_at,
+      clock_timestamp() as moment,
       case
         when e.outcome in ('completed', 'failed', 'cancelled') then e.outcome
         when j.cancel_requested_at is not null then 'cancelled'
@@ -99,10 +102,11 @@ begin
         else 'pending'
       end as becomes,
       j.failures + (e.outcome in ('failed', 'retry', 'lost'))::integer as failed_times,
-      make_interval(secs => coalesce(
-        e.delay_seconds::double precision,
-        case when e.outcome in ('retry', 'lost') then headway_private.backoff(k, j.failures + 1) else 0 end
-      )) as pause,
+      case
+        when e.delay_seconds is null and e.outcome in ('retry', 'lost') then
+          make_interval(secs => headway_private.backoff(k, j.failures + 1))
+        else make_interval(secs => coalesce(e.delay_seconds, 0)::double precision)
+      end as pause,
       e.outcome = 'wait' and case e.wait_for
         when 'children' then exists (
           select from headway.jobs c where c.parent_id = j.id and c.status in ('pending', 'processing')
@@ -110,8 +114,9 @@ begin
         else not exists (select from headway.signals g where g.job_id = j.id and g.name = e.wait_on)
       end as waits
     from unnest(endings) e
-    join headway.jobs j on j.id = e.job_id
-    join headway.leases l on l.job_id = e.job_id
+    -- `offset 0` keeps the order of the joins: whoever drives, it is never a whole table.
+    cross join lateral (select * from headway.jobs o where o.id = e.job_id offset 0) j
+    cross join lateral (select * from headway.leases o where o.job_id = e.job_id offset 0) l
     join headway.kinds k on k.kind = j.kind
   ),
   moved as (
@@ -141,7 +146,10 @@ begin
       delete_after = case when d.becomes <> 'pending' then d.moment + d.retention end
     from judged d
     where j.id = d.job_id
-    returning j.id, j.seq, j.status, j.run, j.attempt, j.run_at, j.failures, j.max_attempts
+    -- All that the rest needs, so that nothing is joined again.
+    returning j.id, j.seq, j.status, j.run, j.attempt, j.run_at, j.failures, j.max_attempts, j.kind, j.queue, j.tenant_id,
+      d.worker_id, d.lease_token, d.attempt_started_at, d.moment, d.outcome, d.result, d.error_code, d.error_message,
+      d.error_hint, d.error_step, d.reason_to_cancel, d.wait_for, d.wait_on
   ),
   released as (
     delete from headway.leases l using moved m where l.job_id = m.id
@@ -151,54 +159,52 @@ begin
       job_id, attempt, run, kind, queue, tenant_id, worker_id, lease_token, outcome, error_code, error_message,
       started_at, ended_at
     )
-    select d.job_id, m.attempt, d.run, d.kind, d.queue, d.tenant_id, d.worker_id, d.lease_token,
+    select m.id, m.attempt, m.run, m.kind, m.queue, m.tenant_id, m.worker_id, m.lease_token,
       case
-        when d.outcome = 'lost' then 'lost'
+        when m.outcome = 'lost' then 'lost'
         when m.status in ('completed', 'failed', 'cancelled') then m.status
-        when d.outcome = 'retry' then 'retried'
-        when d.outcome = 'snooze' then 'snoozed'
-        when d.outcome = 'release' then 'released'
+        when m.outcome = 'retry' then 'retried'
+        when m.outcome = 'snooze' then 'snoozed'
+        when m.outcome = 'release' then 'released'
         else 'waiting'
       end,
-      d.error_code, d.error_message, d.started_at, d.moment
-    from judged d
-    join moved m on m.id = d.job_id
+      m.error_code, m.error_message, m.attempt_started_at, m.moment
+    from moved m
   ),
   results as (
     insert into headway.job_outputs as o (job_id, result, bytes, attempt)
-    select d.job_id, coalesce(d.result, 'null'), octet_length(coalesce(d.result, 'null')::text), d.attempt
-    from judged d
-    where d.becomes = 'completed'
+    select m.id, coalesce(m.result, 'null'), octet_length(coalesce(m.result, 'null')::text), m.attempt
+    from moved m
+    where m.status = 'completed'
     on conflict on constraint job_outputs_pkey do update set
       result = excluded.result, bytes = excluded.bytes, attempt = excluded.attempt, created_at = now()
   ),
   told as (
     insert into headway.job_events (job_id, seq, type, run, attempt, at, data)
-    select d.job_id, m.seq,
+    select m.id, m.seq,
       case
         when m.status <> 'pending' then m.status
-        when d.outcome = 'retry' then 'retry_scheduled'
-        when d.outcome = 'lost' then 'lost'
-        when d.outcome = 'snooze' then 'snoozed'
-        when d.outcome = 'release' then 'released'
+        when m.outcome = 'retry' then 'retry_scheduled'
+        when m.outcome = 'lost' then 'lost'
+        when m.outcome = 'snooze' then 'snoozed'
+        when m.outcome = 'release' then 'released'
         else 'waiting'
       end,
-      m.run, m.attempt, d.moment,
+      m.run, m.attempt, m.moment,
       case
         when m.status = 'completed' then '{}'
-        when m.status = 'cancelled' then jsonb_strip_nulls(jsonb_build_object('reason', d.reason_to_cancel))
-        when m.status = 'failed' or d.outcome in ('retry', 'lost') then jsonb_strip_nulls(jsonb_build_object(
-          'code', d.error_code, 'message', d.error_message, 'hint', d.error_hint, 'step', d.error_step,
+        when m.status = 'cancelled' then jsonb_strip_nulls(jsonb_build_object('reason', m.reason_to_cancel))
+        when m.status = 'failed' or m.outcome in ('retry', 'lost') then jsonb_strip_nulls(jsonb_build_object(
+          'code', m.error_code, 'message', m.error_message, 'hint', m.error_hint, 'step', m.error_step,
           'failures', m.failures, 'max_attempts', m.max_attempts,
           'retry_at', case when m.status = 'pending' then m.run_at end
         ))
-        when d.outcome = 'wait' then jsonb_strip_nulls(jsonb_build_object(
-          'for', d.wait_for, 'on', d.wait_on, 'until', m.run_at
+        when m.outcome = 'wait' then jsonb_strip_nulls(jsonb_build_object(
+          'for', m.wait_for, 'on', m.wait_on, 'until', m.run_at
         ))
         else jsonb_build_object('until', m.run_at)
       end
-    from judged d
-    join moved m on m.id = d.job_id
+    from moved m
   )
   select m.id, m.status from moved m;
 
