@@ -318,6 +318,7 @@ async def run() -> list[Figure]:
         own, shared, joins, bulk = [], [], [], []
         memory = 0.0
         for n in range(_RUNS):
+            bulk.append(await _bulk(server))
             for name, measure in zip(names, measures, strict=True):
                 latency[name].append(await measure(server))
             finished, per_socket, rate = await _own_topics(server)
@@ -326,7 +327,6 @@ async def run() -> list[Figure]:
             # Later crowds reuse the first one's memory.
             memory = per_socket if n == 0 else memory
             shared.append(await _one_topic(server))
-            bulk.append(await _bulk(server))
 
     def middle(name: str, which: int) -> float:
         return statistics.median(pair[which] for pair in latency[name])
@@ -343,6 +343,6 @@ async def run() -> list[Figure]:
         Figure("private joins", statistics.median(joins), "joins/s"),
         Figure("memory of an idle, joined socket", memory / 1000, "kB", 60),
         Figure("transaction of 50,000 rows, one subscriber", statistics.median(b[0] for b in bulk), "rows/s"),
-        Figure("memory growth meanwhile", statistics.median(b[1] for b in bulk), "MB"),
+        Figure("memory growth meanwhile", max(b[1] for b in bulk), "MB"),
         Figure("another socket's heartbeat meanwhile, p95", statistics.median(b[2] for b in bulk), "ms"),
     ]
