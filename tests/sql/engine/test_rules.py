@@ -76,7 +76,7 @@ async def test_every_update_and_delete_has_a_where_clause(engine: Engine) -> Non
 
 
 async def test_private_functions_that_anybody_signed_in_may_run_are_few_and_known(engine: Engine) -> None:
-    """Policies and invoker functions need them; no request can name them; each asks for the caller's rights."""
+    """Policies and invoker functions need them; no request names them; each asks for the caller's rights."""
     known = {
         *("refuse", "is_service", "can_read_topic", "storable", "path_of", "path_of_nul", "submit_jobs"),
         *("refuse_unseen_files", "seconds_left", "snapshot_of", "outline", "renew_watches"),
