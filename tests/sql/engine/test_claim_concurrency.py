@@ -9,6 +9,7 @@ from collections import Counter
 
 from support.engine import Engine, Worker, held
 
+OWN_DATABASE = True
 CLAIMERS = 8
 
 

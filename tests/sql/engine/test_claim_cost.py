@@ -8,6 +8,7 @@ import uuid
 from sql.engine.backlog import fill
 from support.engine import Engine, Row, Worker
 
+OWN_DATABASE = True
 CLAIM = "select job_id from headway.claim($1, $2, null, null, 100)"
 
 
