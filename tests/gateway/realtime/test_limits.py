@@ -148,3 +148,26 @@ async def test_a_plan_can_be_put_in_force_at_any_time(client: Client, realtime: 
     big = {"type": "broadcast", "event": "e", "payload": {"x": "x" * 300_000}}
     reply = await client.call("realtime:room", "broadcast", big)
     assert reply.payload["response"] == "payload_size_exceeded"
+
+
+async def test_limits_over_http(client: Client, realtime: RealtimeStack) -> None:
+    headers = {"apikey": realtime.keys.secret_key}
+    async with httpx.AsyncClient(base_url=f"{realtime.url}/realtime/v1/api", headers=headers) as http:
+        changed = await http.patch("/_limits", json={"max_channels_per_connection": 1})
+        assert changed.json()["max_channels_per_connection"] == 1
+        await client.join("one")
+        assert reason(await client.try_join("two")) == "ChannelRateLimitReached: Too many channels"
+        for wrong in (
+            {"max_channels": 1},
+            {"max_payload_kb": None},
+            {"max_payload_kb": "1"},
+            {"rate_window_s": -1},
+        ):
+            answer = await http.patch("/_limits", json=wrong)
+            assert answer.status_code == 400
+            assert answer.json()["message"].startswith(next(iter(wrong)) + ": ")
+        assert (await http.post("/_limits", json={})).status_code == 405
+        assert (await http.delete("/_limits")).json()["max_channels_per_connection"] is None
+    await client.join("two")
+    async with httpx.AsyncClient(headers={"apikey": realtime.keys.publishable_key}) as http:
+        assert (await http.delete(f"{realtime.url}/realtime/v1/api/_limits")).status_code == 403

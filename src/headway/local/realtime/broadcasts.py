@@ -114,7 +114,10 @@ class DatabaseBroadcasts:
     def _handle(self, message: bytes) -> None:
         decoded = self._decoder.decode(message)
         if isinstance(decoded, RowChange) and decoded.action == "INSERT":
-            self._deliver(decoded)
+            try:
+                self._deliver(decoded)
+            except Exception:  # noqa: BLE001 - one bad message must not end the stream; the cause is logged
+                _log.exception("a broadcast from the database could not be delivered")
 
     def _deliver(self, change: RowChange) -> None:
         engine = self._engine

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self, get_args, get_type_hints
 
-__all__ = ["RateCounter", "RealtimeLimits"]
+__all__ = ["LimitInvalid", "RateCounter", "RealtimeLimits"]
 
 # Beyond any plan, and the reason that a client which joins without end harms only itself.
 CHANNELS_PER_SOCKET_CEILING = 5_000
 
 
-@dataclass(slots=True)
+class LimitInvalid(ValueError):
+    """A limit has an unknown name or an impossible value; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RealtimeLimits:
     """A plan's limits; ``None`` switches one off. Assign one to a running service's ``limits`` at any time.
 
@@ -105,6 +109,32 @@ class RealtimeLimits:
             max_presence_calls=5,
         )
 
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """These limits with the named ones replaced.
+
+        Args:
+            values: Limits by name.
+
+        Raises:
+            LimitInvalid: one is unknown or has an impossible value.
+        """
+        hints = get_type_hints(type(self))
+        for name, value in values.items():
+            if name not in hints:
+                raise LimitInvalid(f"{name}: no such limit; there are {', '.join(sorted(hints))}")
+            allowed = get_args(hints[name]) or (hints[name],)
+            if float in allowed:
+                allowed = (*allowed, int)
+            if type(value) not in allowed:
+                raise LimitInvalid(f"{name}: expected {' or '.join(sorted(t.__name__ for t in allowed))}")
+            if type(value) in (int, float) and not (value >= 0 and value < float("inf")):
+                raise LimitInvalid(f"{name}: expected a number of at least 0")
+        return replace(self, **values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The limits by name."""
+        return asdict(self)
+
     def payload_fits(self, size: int) -> bool:
         """Whether a payload may be sent; the padding is the real server's.
 
@@ -143,7 +173,7 @@ class RateCounter:
     def per_second(self, window_s: float) -> float:
         """The rate over the last ``window_s`` seconds."""
         self._expire(self._clock(), window_s)
-        return self._total / window_s
+        return self._total / window_s if window_s else 0.0
 
     def exceeded(self, limit: float | None, window_s: float) -> bool:
         """Whether the rate is above a limit; never without one."""

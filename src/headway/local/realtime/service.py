@@ -18,7 +18,7 @@ from headway.local.realtime.database.authorizer import Authorizer
 from headway.local.realtime.database.sessions import Pool, open_pool
 from headway.local.realtime.engine import Engine, Traffic
 from headway.local.realtime.faults import RealtimeFaults
-from headway.local.realtime.http.faults import FaultControl
+from headway.local.realtime.http.control import Control
 from headway.local.realtime.http.routes import HttpRoutes
 from headway.local.realtime.limits import RealtimeLimits
 from headway.local.realtime.sockets.socket import Socket
@@ -82,8 +82,7 @@ class RealtimeService:
             changes=self._changes,
             messages=self._messages,
         )
-        control = FaultControl(self.faults, self.drop_sockets, self.close_sockets, self.break_streams)
-        self.app = RealtimeApp(engine, HttpRoutes(engine, self._health, control))
+        self.app = RealtimeApp(engine, HttpRoutes(engine, self._health, Control(self)))
         await archive.upkeep()
         self._tasks = [
             asyncio.create_task(self._changes.run(engine), name="realtime changes"),

@@ -243,6 +243,8 @@ class ChangeFeed:
 
     async def _follow_while_wanted(self, stream: LogStream) -> None:
         following = asyncio.create_task(stream.follow())
+        # Nobody may be told that changes are delivered once they no longer are.
+        following.add_done_callback(lambda _: self._streaming.clear())
         try:
             while True:
                 await asyncio.wait({following}, timeout=_PUBLICATION_CHECK_S)
@@ -253,6 +255,7 @@ class ChangeFeed:
                     await self._look_at_publication()
                 elif time.monotonic() - self._idle_since > _IDLE_S:
                     self._wanted.clear()
+                    self._streaming.clear()
                     return
         finally:
             following.cancel()

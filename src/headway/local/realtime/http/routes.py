@@ -19,7 +19,7 @@ from headway.local.identity import Identity
 from headway.local.realtime.channels.tokens import TokenInvalid, check_token
 from headway.local.realtime.engine import Engine
 from headway.local.realtime.http.broadcast import broadcast_batch, broadcast_one
-from headway.local.realtime.http.faults import FaultControl
+from headway.local.realtime.http.control import Control
 
 __all__ = ["HttpRoutes", "json_response"]
 
@@ -48,13 +48,13 @@ class HttpRoutes:
     Args:
         engine: The service's parts.
         health: Figures for the health endpoints.
-        faults: The fault switch.
+        control: Faults and limits.
     """
 
-    def __init__(self, engine: Engine, health: Health, faults: FaultControl) -> None:
+    def __init__(self, engine: Engine, health: Health, control: Control) -> None:
         self._engine = engine
         self._health = health
-        self._faults = faults
+        self._control = control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -70,8 +70,9 @@ class HttpRoutes:
         path, method = raw.decode("latin-1"), request.method
         if path == "/api/ping" and method in ("GET", "HEAD"):
             return json_response(200, {"message": "Success"})
-        if path == "/api/_faults":
-            return await self._faults.answer(request, self._identity(request))
+        if path in ("/api/_faults", "/api/_limits"):
+            limits = path == "/api/_limits"
+            return await self._control.answer(request, self._identity(request), limits=limits)
         if _HEALTH.fullmatch(path) and method in ("GET", "HEAD"):
             self._identity(request)
             return json_response(200, {"data": self._health()})

@@ -1,4 +1,4 @@
-"""The fault switch over HTTP: ``/api/_faults``, this stack's own, for tests in other processes.
+"""Faults and limits over HTTP, this stack's own, for tests in other processes.
 
 Served to callers on this machine with the service role only::
 
@@ -8,6 +8,9 @@ Served to callers on this machine with the service role only::
     POST   /realtime/v1/api/_faults   {"action": "drop"}   cut sockets off, as a failing network does
                                       {"action": "close", "code": 1012, "reason": "..."}
                                       {"action": "restart_streams"}
+    GET    /realtime/v1/api/_limits                        the limits in force
+    PATCH  /realtime/v1/api/_limits   {"max_channels_per_connection": 2, ...}   see RealtimeLimits
+    DELETE /realtime/v1/api/_limits                        no limits
 
 ``drop`` and ``close`` take ``"topic": "prefix"`` to name the sockets by what they have joined, and
 ``"fraction": 0.5``. The answer says how many sockets were met.
@@ -16,8 +19,7 @@ Served to callers on this machine with the service role only::
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
@@ -25,46 +27,52 @@ from starlette.responses import Response
 
 from headway.local.identity import Identity
 from headway.local.realtime.faults import FaultInvalid, RealtimeFaults
+from headway.local.realtime.limits import LimitInvalid, RealtimeLimits
 
-__all__ = ["FaultControl"]
-
-Drop = Callable[..., int]
-Close = Callable[..., Awaitable[int]]
-Restart = Callable[[], None]
+__all__ = ["Control", "Controlled"]
 
 
-class FaultControl:
-    """Answers ``/api/_faults``.
+class Controlled(Protocol):
+    """What can be controlled: the service."""
+
+    faults: RealtimeFaults
+    limits: RealtimeLimits
+
+    def drop_sockets(self, *, topic: str = "", fraction: float = 1.0) -> int: ...
+
+    async def close_sockets(
+        self, code: int, reason: str = "", *, topic: str = "", fraction: float = 1.0
+    ) -> int: ...
+
+    def break_streams(self) -> None: ...
+
+
+class Control:
+    """Answers ``/api/_faults`` and ``/api/_limits``.
 
     Args:
-        faults: The service's faults.
-        drop: Cuts sockets off; how many.
-        close: Closes sockets with a code; how many.
-        restart_streams: Breaks the replication connections.
+        service: What is controlled.
     """
 
-    def __init__(self, faults: RealtimeFaults, drop: Drop, close: Close, restart_streams: Restart) -> None:
-        self._faults = faults
-        self._drop = drop
-        self._close = close
-        self._restart_streams = restart_streams
+    def __init__(self, service: Controlled) -> None:
+        self._service = service
 
-    async def answer(self, request: Request, identity: Identity) -> Response:
+    async def answer(self, request: Request, identity: Identity, *, limits: bool) -> Response:
         """Answer one request.
 
         Args:
-            request: To ``/api/_faults``.
+            request: To either path.
             identity: The caller.
+            limits: Whether it is about limits.
         """
         if identity.role != "service_role" or not _is_local(request):
-            return _json(403, {"message": "The fault switch is for the service role on this machine"})
-        if request.method == "GET":
-            return _json(200, self._faults.as_dict())
-        if request.method == "DELETE":
-            self._faults.reset()
-            return _json(200, self._faults.as_dict())
-        if request.method not in ("PATCH", "POST"):
-            return _json(405, {"message": "Use GET, PATCH, POST or DELETE"})
+            return _json(403, {"message": "This control is for the service role on this machine"})
+        if request.method in ("GET", "DELETE"):
+            if request.method == "DELETE":
+                self._reset(limits)
+            return self._state(limits)
+        if request.method != "PATCH" and (limits or request.method != "POST"):
+            return _json(405, {"message": f"Use GET, PATCH{'' if limits else ', POST'} or DELETE"})
         try:
             body = orjson.loads(await request.body())
         except ValueError:
@@ -72,12 +80,24 @@ class FaultControl:
         if not isinstance(body, dict):
             return _json(400, {"message": "Expected a JSON object"})
         try:
-            if request.method == "PATCH":
-                self._faults.set(body)
-                return _json(200, self._faults.as_dict())
-            return await self._act(body)
-        except FaultInvalid as invalid:
+            if request.method == "POST":
+                return await self._act(body)
+            if limits:
+                self._service.limits = self._service.limits.changed(body)
+            else:
+                self._service.faults.set(body)
+        except (FaultInvalid, LimitInvalid) as invalid:
             return _json(400, {"message": str(invalid)})
+        return self._state(limits)
+
+    def _state(self, limits: bool) -> Response:
+        return _json(200, (self._service.limits if limits else self._service.faults).as_dict())
+
+    def _reset(self, limits: bool) -> None:
+        if limits:
+            self._service.limits = RealtimeLimits()
+        else:
+            self._service.faults.reset()
 
     async def _act(self, body: dict[str, Any]) -> Response:
         action, topic, fraction = body.get("action"), body.get("topic", ""), body.get("fraction", 1)
@@ -86,17 +106,17 @@ class FaultControl:
         if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
             raise FaultInvalid("fraction: expected a fraction between 0 and 1")
         if action == "drop":
-            return _json(200, {"sockets": self._drop(topic=topic, fraction=fraction)})
+            return _json(200, {"sockets": self._service.drop_sockets(topic=topic, fraction=fraction)})
         if action == "close":
             code, reason = body.get("code", 1012), body.get("reason", "")
             if type(code) is not int or not (1000 <= code <= 1014 or 3000 <= code <= 4999):
                 raise FaultInvalid("code: expected a WebSocket close code")
             if not isinstance(reason, str) or len(reason.encode()) > 120:
                 raise FaultInvalid("reason: expected a text of at most 120 bytes")
-            met = await self._close(code, reason, topic=topic, fraction=fraction)
+            met = await self._service.close_sockets(code, reason, topic=topic, fraction=fraction)
             return _json(200, {"sockets": met})
         if action == "restart_streams":
-            self._restart_streams()
+            self._service.break_streams()
             return _json(200, {})
         raise FaultInvalid("action: expected drop, close or restart_streams")
 
