@@ -27,6 +27,7 @@ create table headway.kinds (
   description text,
   submitters text not null default 'users',
   priority smallint not null default 5,
+  max_priority smallint not null default 9,
   max_attempts integer not null default 5,
   timeout_seconds integer not null default 900,
   backoff_base_seconds numeric(10, 3) not null default 5,
@@ -46,7 +47,7 @@ create table headway.kinds (
   constraint kinds_name_format check (kind ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$' and char_length(kind) <= 100),
   constraint kinds_description_length check (char_length(description) <= 1000),
   constraint kinds_submitters_known check (submitters in ('users', 'service')),
-  constraint kinds_priority_range check (priority between 0 and 9),
+  constraint kinds_priority_range check (priority between 0 and max_priority and max_priority <= 9),
   constraint kinds_max_attempts_range check (max_attempts between 1 and 100),
   constraint kinds_timeout_range check (timeout_seconds between 1 and 604800),
   constraint kinds_backoff_range check (backoff_base_seconds >= 0 and backoff_max_seconds between 0 and 604800),
@@ -65,6 +66,8 @@ create index kinds_queue_idx on headway.kinds (queue);
 comment on table headway.kinds is 'What a job can be: a stable dotted name with the defaults its jobs start with.';
 comment on column headway.kinds.submitters is
   'users: anybody signed in may submit it; service: only workers and operators (children, schedules).';
+comment on column headway.kinds.max_priority is
+  'The most urgent that users may ask for: a priority overtakes every tenant''s jobs below it.';
 comment on column headway.kinds.stages is 'Ordered stages: [{"name", "label", "weight"}].';
 comment on column headway.kinds.limits_pinned is
   'An operator set the limits; a worker that registers the kind again leaves them alone.';

@@ -45,7 +45,7 @@ begin
   end if;
   perform headway_private.refuse_unknown_fields(
     value,
-    '{kind,queue,description,submitters,priority,max_attempts,timeout_seconds,backoff_base_seconds,backoff_max_seconds,stages,retention_seconds,concurrency,tenant_concurrency,cost_budget,push,payload_limit,result_limit}',
+    '{kind,queue,description,submitters,priority,max_priority,max_attempts,timeout_seconds,backoff_base_seconds,backoff_max_seconds,stages,retention_seconds,concurrency,tenant_concurrency,cost_budget,push,payload_limit,result_limit}',
     path || '.'
   );
   kind.kind := headway_private.read_text(
@@ -67,6 +67,9 @@ begin
     'users'
   );
   kind.priority := coalesce(headway_private.read_integer(value -> 'priority', path || '.priority', 0, 9), 5);
+  kind.max_priority := coalesce(
+    headway_private.read_integer(value -> 'max_priority', path || '.max_priority', kind.priority, 9), 9
+  );
   kind.max_attempts := coalesce(headway_private.read_integer(value -> 'max_attempts', path || '.max_attempts', 1, 100), 5);
   kind.timeout_seconds := coalesce(
     headway_private.read_integer(value -> 'timeout_seconds', path || '.timeout_seconds', 1, 604800), 900
@@ -147,18 +150,18 @@ begin
   on conflict do nothing;
 
   insert into headway.kinds as present (
-    kind, queue, description, submitters, priority, max_attempts, timeout_seconds, backoff_base_seconds,
+    kind, queue, description, submitters, priority, max_priority, max_attempts, timeout_seconds, backoff_base_seconds,
     backoff_max_seconds, stages, retention, concurrency, tenant_concurrency, cost_budget, push, payload_limit,
     result_limit, registered_by
   )
-  select k.kind, k.queue, k.description, k.submitters, k.priority, k.max_attempts, k.timeout_seconds,
+  select k.kind, k.queue, k.description, k.submitters, k.priority, k.max_priority, k.max_attempts, k.timeout_seconds,
     k.backoff_base_seconds, k.backoff_max_seconds, k.stages, k.retention, k.concurrency, k.tenant_concurrency,
     k.cost_budget, k.push, k.payload_limit, k.result_limit, k.registered_by
   from unnest(known) k
   order by k.kind
   on conflict (kind) do update set
     queue = excluded.queue, description = excluded.description, submitters = excluded.submitters,
-    priority = excluded.priority, max_attempts = excluded.max_attempts, timeout_seconds = excluded.timeout_seconds,
+    priority = excluded.priority, max_priority = excluded.max_priority, max_attempts = excluded.max_attempts, timeout_seconds = excluded.timeout_seconds,
     backoff_base_seconds = excluded.backoff_base_seconds, backoff_max_seconds = excluded.backoff_max_seconds,
     stages = excluded.stages, retention = excluded.retention,
     concurrency = case when present.limits_pinned then present.concurrency else excluded.concurrency end,

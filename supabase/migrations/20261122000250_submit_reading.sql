@@ -254,8 +254,8 @@ as $$
 declare
   fault record;
 begin
-  select s.path, s.kind, s.queue, s.bytes, s.max_attempts, s.cost_budget, k.kind as known, q.queue as known_queue, q.state as queue_state, k.payload_limit,
-    k.max_attempts as most_attempts, k.cost_budget as most_cost,
+  select s.path, s.kind, s.queue, s.bytes, s.priority, s.max_attempts, s.cost_budget, k.kind as known, q.queue as known_queue, q.state as queue_state, k.payload_limit,
+    k.max_priority as most_urgent, k.max_attempts as most_attempts, k.cost_budget as most_cost,
     k.submitters = 'service' and not headway_private.is_service() as hidden
   into fault
   from unnest(jobs) s
@@ -267,7 +267,10 @@ begin
     -- A parent that already runs may still hand work to its children.
     or (q.state = 'draining' and not (s.parent_id is not null and headway_private.is_service()))
     or s.bytes > k.payload_limit
-    or (not headway_private.is_service() and (s.max_attempts > k.max_attempts or s.cost_budget > k.cost_budget))
+    or (
+      not headway_private.is_service()
+      and (s.priority > k.max_priority or s.max_attempts > k.max_attempts or s.cost_budget > k.cost_budget)
+    )
   order by s.place
   limit 1;
   if not found then
@@ -291,6 +294,10 @@ begin
     perform headway_private.refuse(
       'HW104', format('has %s bytes, more than %s', fault.bytes, fault.payload_limit), fault.path || 'payload',
       'Upload large data to Storage and send its path.'
+    );
+  elsif fault.priority > fault.most_urgent then
+    perform headway_private.refuse(
+      'HW103', format('must be at most %s for this kind', fault.most_urgent), fault.path || 'priority', 'Lower it or leave it out.'
     );
   elsif fault.max_attempts > fault.most_attempts then
     perform headway_private.refuse(

@@ -135,9 +135,9 @@ async def test_a_kind_for_the_service_does_not_exist_for_users(engine: Engine) -
 
 
 async def test_limits_of_the_kind_bind_users_and_not_the_service(engine: Engine) -> None:
-    await engine.worker({"kind": "cv.parse", "max_attempts": 3, "cost_budget": 1})
+    await engine.worker({"kind": "cv.parse", "max_attempts": 3, "cost_budget": 1, "max_priority": 6})
     user = await engine.user()
-    for field, value in (("max_attempts", 4), ("cost_budget", 1.5)):
+    for field, value in (("max_attempts", 4), ("cost_budget", 1.5), ("priority", 7)):
         with pytest.raises(Refused) as refusal:
             await user.submit("cv.parse", **{field: value})
         assert (refusal.value.code, refusal.value.field) == ("HW103", field)
