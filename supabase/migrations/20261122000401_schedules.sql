@@ -1,5 +1,5 @@
--- Schedules: jobs submitted by the clock. Any worker ticks; the row lock and the job's id, made from schedule and
--- time, keep a tick from firing twice whoever ticks and however often.
+-- Schedules: jobs submitted by the clock. Any worker ticks; the schedule's row lock and the record of each run keep a
+-- tick from firing twice whoever ticks and however often.
 
 create table headway.schedules (
   id uuid primary key default gen_random_uuid(),
@@ -173,8 +173,9 @@ begin
 end
 $$;
 
--- One tick: the job, and what became of it. A refused submission is recorded and never stops other schedules;
--- what may succeed when repeated (deadlock, lock timeout) is passed on, and the tick stays due.
+-- One tick: the job, and what became of it; the caller holds the schedule's row lock. A refused submission is recorded
+-- and never stops other schedules; what may succeed when repeated (deadlock, lock timeout) is passed on, and the tick
+-- stays due.
 create function headway_private.fire_schedule(schedule headway.schedules, tick timestamptz)
 returns headway.schedule_runs
 language plpgsql volatile set search_path = ''
@@ -183,6 +184,12 @@ declare
   run headway.schedule_runs;
   answer jsonb;
 begin
+  select r.* into run
+  from headway.schedule_runs r
+  where r.schedule_id = schedule.id and r.scheduled_for = tick and r.outcome in ('submitted', 'merged');
+  if found then
+    return run;
+  end if;
   run.schedule_id := schedule.id;
   run.scheduled_for := tick;
   run.at := clock_timestamp();
@@ -190,9 +197,14 @@ begin
     perform headway_private.refuse_revoked_schedule(schedule);
     answer := headway.submit((
       schedule.job
-        || jsonb_build_object('id', md5('headway.schedule:' || schedule.id || ':' || extract(epoch from tick)::bigint)::uuid)
+        -- Nobody can know it beforehand and take it.
+        || jsonb_build_object('id', gen_random_uuid())
         || jsonb_strip_nulls(jsonb_build_object(
-          'owner_id', schedule.owner_id, 'organization_id', schedule.organization_id, 'project_id', schedule.project_id
+          -- What a fellow editor runs for an organisation is theirs.
+          'owner_id', case
+            when schedule.organization_id is null or headway_private.is_service() then schedule.owner_id
+          end,
+          'organization_id', schedule.organization_id, 'project_id', schedule.project_id
         ))
     )::json)::jsonb;
     run.job_id := (answer ->> 'id')::uuid;
@@ -205,7 +217,11 @@ begin
       run.error_code := sqlstate;
       run.error_message := left(sqlerrm, 1000);
   end;
-  insert into headway.schedule_runs select (run).* on conflict (schedule_id, scheduled_for) do nothing;
+  -- A tick that was skipped or failed, and is run after all.
+  insert into headway.schedule_runs as r select (run).*
+  on conflict (schedule_id, scheduled_for) do update
+  set outcome = excluded.outcome, job_id = excluded.job_id, error_code = excluded.error_code,
+    error_message = excluded.error_message, at = excluded.at;
   return run;
 end
 $$;

@@ -91,6 +91,12 @@ begin
     where s.id = known.id
     returning * into stored;
   end if;
+  if read.notify ->> 'email' is not null then
+    -- Known from now on, so that a fellow editor may run what mails its author.
+    perform headway_private.ensure_endpoint(
+      'email', lower(read.notify ->> 'email'), tenant, stored.owner_id, stored.organization_id, null, false
+    );
+  end if;
   return jsonb_build_object(
     'id', stored.id, 'name', stored.name, 'created', known.id is null, 'next_run_at', stored.next_run_at,
     'paused_at', stored.paused_at
@@ -104,7 +110,11 @@ as $$
 declare
   schedule headway.schedules;
 begin
-  select s.* into schedule from headway.schedules s where s.id = schedule_id for no key update;
+  -- Looked at before it is locked: a stranger must not be able to hold somebody else's schedule up.
+  select s.* into schedule from headway.schedules s where s.id = schedule_id;
+  if headway_private.can_write_scope(schedule.owner_id, schedule.organization_id) then
+    select s.* into schedule from headway.schedules s where s.id = schedule_id for no key update;
+  end if;
   if schedule.id is null
     or not headway_private.can_read_scope(schedule.owner_id, schedule.organization_id)
   then

@@ -65,8 +65,9 @@ begin
 end
 $$;
 
--- E-mail goes to people who have agreed to it: service staff may name anybody, others their own confirmed
--- address, or a fellow member's for an organisation's jobs. Otherwise anyone could make us send spam.
+-- E-mail goes to people who have agreed to it: service staff may name anybody, others their own confirmed address, and
+-- what is an endpoint of the tenant already, which its addressee or service staff made it. A membership is no consent:
+-- whoever owns an organisation makes anybody a member. Otherwise anyone could make us send spam.
 create function headway_private.check_email(address text, owner_id uuid, organization_id uuid, field text)
 returns void
 language plpgsql stable set search_path = ''
@@ -82,18 +83,16 @@ begin
   end if;
   if not exists (
     select from auth.users u
-    where lower(u.email) = lower(address)
-      and u.email_confirmed_at is not null
-      and (
-        u.id = auth.uid()
-        or (check_email.organization_id is not null and exists (
-          select from public.organization_members m
-          where m.organization_id = check_email.organization_id and m.user_id = u.id
-        ))
-      )
+    where u.id = auth.uid() and lower(u.email) = lower(address) and u.email_confirmed_at is not null
+  ) and not exists (
+    select from headway.notification_endpoints e
+    where e.tenant_id = coalesce(check_email.organization_id, check_email.owner_id)
+      and e.channel = 'email'
+      and e.target = lower(address)
   ) then
+    -- One answer, whoever the address belongs to.
     perform headway_private.refuse('HW302', 'is not your confirmed e-mail address', field,
-      'Use your own address, or for an organisation''s jobs a member''s.');
+      'Use your own; another address is added by whom it belongs to.');
   end if;
 end
 $$;

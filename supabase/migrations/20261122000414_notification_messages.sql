@@ -125,7 +125,7 @@ begin
     )
     where i.job_id = j.id
       and i.notify is not null
-      and coalesce(i.notify -> 'on', '["completed", "failed"]') ? f.type
+      and coalesce(nullif(nullif(i.notify -> 'on', 'null'), '[]'), '["completed", "failed"]') ? f.type
       and e.paused_at is null
   ) t
   where f.type in ('completed', 'failed', 'cancelled')

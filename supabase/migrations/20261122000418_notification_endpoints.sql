@@ -94,7 +94,11 @@ as $$
 declare
   endpoint headway.notification_endpoints;
 begin
-  select e.* into endpoint from headway.notification_endpoints e where e.id = endpoint_id for no key update;
+  -- Looked at before it is locked: a stranger must not be able to hold somebody else's messages up.
+  select e.* into endpoint from headway.notification_endpoints e where e.id = endpoint_id;
+  if headway_private.can_write_scope(endpoint.owner_id, endpoint.organization_id) then
+    select e.* into endpoint from headway.notification_endpoints e where e.id = endpoint_id for no key update;
+  end if;
   if endpoint.id is null or not headway_private.can_read_scope(endpoint.owner_id, endpoint.organization_id) then
     perform headway_private.refuse('HW301', 'there is no such endpoint', 'endpoint_id', 'Check the id and who is signed in.');
   elsif not headway_private.can_write_scope(endpoint.owner_id, endpoint.organization_id) then

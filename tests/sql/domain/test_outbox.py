@@ -170,7 +170,7 @@ def test_email_goes_to_people_who_agreed(project: Project) -> None:
     for who, address, scope, allowed in (
         (person, person.email, {}, True),
         (person, (person.email or "").upper(), {"organization_id": org}, True),
-        (person, member.email, {"organization_id": org}, True),
+        (person, member.email, {"organization_id": org}, False),
         (person, member.email, {}, False),
         (person, stranger.email, {"organization_id": org}, False),
         (unconfirmed, unconfirmed.email, {}, False),

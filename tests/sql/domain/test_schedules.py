@@ -199,7 +199,7 @@ def test_a_tick_submits_once(project: Project, kind: str) -> None:
 
 
 def test_a_lost_tick_is_found_again(project: Project, kind: str) -> None:
-    """Were the row not advanced, the job's id is the same and nothing runs twice."""
+    """Were the row not advanced, the record of the run keeps the tick from firing twice."""
     saved = put(project, project.person())
     due = moment(saved["next_run_at"])
     tick(project, saved["id"], due)
