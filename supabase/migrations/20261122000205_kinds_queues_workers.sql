@@ -39,6 +39,7 @@ create table headway.kinds (
   limits_pinned boolean not null default false,
   cost_budget numeric(24, 12),
   push text not null default 'always',
+  payload_schema jsonb,
   payload_limit integer not null default 1048576,
   result_limit integer not null default 4194304,
   registered_by uuid,
@@ -57,6 +58,7 @@ create table headway.kinds (
   constraint kinds_tenant_concurrency_range check (tenant_concurrency between 1 and 1000000),
   constraint kinds_cost_budget_range check (cost_budget >= 0),
   constraint kinds_push_known check (push in ('always', 'watched')),
+  constraint kinds_payload_schema_object check (jsonb_typeof(payload_schema) = 'object'),
   constraint kinds_payload_limit_range check (payload_limit between 2 and 16777216),
   constraint kinds_result_limit_range check (result_limit between 2 and 67108864)
 );
@@ -69,6 +71,8 @@ comment on column headway.kinds.submitters is
 comment on column headway.kinds.max_priority is
   'The most urgent that users may ask for: a priority overtakes every tenant''s jobs below it.';
 comment on column headway.kinds.stages is 'Ordered stages: [{"name", "label", "weight"}].';
+comment on column headway.kinds.payload_schema is
+  'JSON Schema that a payload has to fit before a job exists; null accepts everything.';
 comment on column headway.kinds.limits_pinned is
   'An operator set the limits; a worker that registers the kind again leaves them alone.';
 comment on column headway.kinds.push is

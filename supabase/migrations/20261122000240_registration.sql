@@ -45,7 +45,7 @@ begin
   end if;
   perform headway_private.refuse_unknown_fields(
     value,
-    '{kind,queue,description,submitters,priority,max_priority,max_attempts,timeout_seconds,backoff_base_seconds,backoff_max_seconds,stages,retention_seconds,concurrency,tenant_concurrency,cost_budget,push,payload_limit,result_limit}',
+    '{kind,queue,description,submitters,priority,max_priority,max_attempts,timeout_seconds,backoff_base_seconds,backoff_max_seconds,stages,retention_seconds,concurrency,tenant_concurrency,cost_budget,push,payload_schema,payload_limit,result_limit}',
     path || '.'
   );
   kind.kind := headway_private.read_text(
@@ -92,6 +92,7 @@ begin
   kind.push := coalesce(
     headway_private.read_text(value -> 'push', path || '.push', 10, '^(always|watched)$', 'Send always or watched.'), 'always'
   );
+  kind.payload_schema := headway_private.read_object(value -> 'payload_schema', path || '.payload_schema', 65536);
   kind.payload_limit := coalesce(
     headway_private.read_integer(value -> 'payload_limit', path || '.payload_limit', 2, 16777216), 1048576
   );
@@ -151,12 +152,12 @@ begin
 
   insert into headway.kinds as present (
     kind, queue, description, submitters, priority, max_priority, max_attempts, timeout_seconds, backoff_base_seconds,
-    backoff_max_seconds, stages, retention, concurrency, tenant_concurrency, cost_budget, push, payload_limit,
-    result_limit, registered_by
+    backoff_max_seconds, stages, retention, concurrency, tenant_concurrency, cost_budget, push, payload_schema,
+    payload_limit, result_limit, registered_by
   )
   select k.kind, k.queue, k.description, k.submitters, k.priority, k.max_priority, k.max_attempts, k.timeout_seconds,
     k.backoff_base_seconds, k.backoff_max_seconds, k.stages, k.retention, k.concurrency, k.tenant_concurrency,
-    k.cost_budget, k.push, k.payload_limit, k.result_limit, k.registered_by
+    k.cost_budget, k.push, k.payload_schema, k.payload_limit, k.result_limit, k.registered_by
   from unnest(known) k
   order by k.kind
   on conflict (kind) do update set
@@ -166,7 +167,8 @@ begin
     stages = excluded.stages, retention = excluded.retention,
     concurrency = case when present.limits_pinned then present.concurrency else excluded.concurrency end,
     tenant_concurrency = case when present.limits_pinned then present.tenant_concurrency else excluded.tenant_concurrency end,
-    cost_budget = excluded.cost_budget, push = excluded.push, payload_limit = excluded.payload_limit,
+    cost_budget = excluded.cost_budget, push = excluded.push, payload_schema = excluded.payload_schema,
+    payload_limit = excluded.payload_limit,
     result_limit = excluded.result_limit, registered_by = excluded.registered_by, updated_at = now();
 
   insert into headway.workers (id, name, version, slots, info, kinds, queues)

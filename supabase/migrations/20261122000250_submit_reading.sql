@@ -274,6 +274,11 @@ begin
   order by s.place
   limit 1;
   if not found then
+    perform headway_private.refuse_unfit_payload(s.payload, k.payload_schema, s.path || 'payload')
+    from unnest(jobs) s
+    join headway.kinds k on k.kind = s.kind
+    where k.payload_schema is not null
+    order by s.place;
     return;
   end if;
   if fault.known is null or fault.hidden then
