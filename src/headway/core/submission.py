@@ -44,7 +44,7 @@ class Notify(BaseModel):
     Attributes:
         webhook: An http(s) URL without credentials.
         email: One address.
-        on: Which ends; all when left out.
+        on: Which ends; completed and failed when left out or empty.
     """
 
     model_config = _STRICT
