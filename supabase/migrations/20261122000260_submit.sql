@@ -325,6 +325,13 @@ begin
   ) n
   where b.id = n.batch_id;
 
+  -- Every job was merged into an earlier one: a batch without jobs would never end.
+  delete from headway.batches b
+  where b.id = batch_key and b.total = 0 and not exists (select from headway.jobs j where j.batch_id = b.id);
+  if found then
+    batch_key := null;
+  end if;
+
   return jsonb_build_object('jobs', stored, 'batch_id', batch_key, 'written', to_jsonb(coalesce(written, '{}')));
 end
 $$;

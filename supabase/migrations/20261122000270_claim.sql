@@ -204,7 +204,11 @@ as $$
       deadline_at
     )
     select s.id, s.attempt, gen_random_uuid(), start_jobs.worker_id, start_jobs.request_id, before + s.place, s.kind, s.queue,
-      s.tenant_id, s.updated_at, s.updated_at + make_interval(secs => lease_seconds),
+      s.tenant_id, s.updated_at,
+      -- As a heartbeat extends it: a lease that outlived the timeout would keep a dead worker's job.
+      s.updated_at + least(
+        make_interval(secs => lease_seconds), make_interval(secs => k.timeout_seconds) + interval '30 seconds'
+      ),
       s.updated_at + make_interval(secs => k.timeout_seconds)
     from started s
     join headway.kinds k on k.kind = s.kind

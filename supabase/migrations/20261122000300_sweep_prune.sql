@@ -84,7 +84,7 @@ begin
   end if;
   delete from headway_private.claim_requests r
   where r.request_id in (
-    select o.request_id from headway_private.claim_requests o where o.at < moment - interval '1 hour' limit 5000
+    select o.request_id from headway_private.claim_requests o where o.at < moment - interval '1 hour' limit 50000
   );
   delete from headway_private.watches w where w.expires_at < moment - interval '1 minute';
   delete from headway.workers w

@@ -112,3 +112,21 @@ async def _upload(engine: Engine, owner: Caller, path: str) -> None:
         path,
         str(owner.sub),
     )
+
+
+async def test_a_lease_does_not_outlive_the_timeout_of_its_attempt(engine: Engine) -> None:
+    """Else a dead worker that asked for an hour would keep a job of a second for the hour."""
+    worker = await engine.worker({"kind": "k.short", "timeout_seconds": 1})
+    await engine.service.submit("k.short")
+    (job,) = await worker.claim(1, lease_seconds=3600)
+    assert (job["lease_expires_at"] - job["deadline_at"]).total_seconds() == 30
+
+
+async def test_a_batch_whose_jobs_were_all_merged_is_no_batch(engine: Engine) -> None:
+    await engine.worker("k.a")
+    owner = await engine.user()
+    await owner.submit("k.a", unique_key="u")
+    answer = await owner.submit_many([{"kind": "k.a", "unique_key": "u"}], batch={"id": str(uuid.uuid4())})
+    assert answer["batch_id"] is None
+    assert answer["jobs"][0]["merged"] == "unique_key"
+    assert await engine.admin.fetchval("select count(*) from headway.batches") == 0
