@@ -89,6 +89,36 @@ as $$
   )
 $$;
 
+-- What every write of a worker begins with.
+create function headway_private.read_held(
+  value jsonb, path text, out job_id uuid, out attempt integer, out lease_token uuid
+)
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  uuid_form constant text := '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$';
+begin
+  if value ->> 'job_id' ~ uuid_form and value ->> 'lease_token' ~ uuid_form and value ->> 'attempt' ~ '^[1-9][0-9]{0,8}$'
+    and jsonb_typeof(value -> 'attempt') = 'number'
+  then
+    job_id := value ->> 'job_id';
+    attempt := value ->> 'attempt';
+    lease_token := value ->> 'lease_token';
+    return;
+  end if;
+  -- Something is wrong with it; which of them, and what, the careful readers say.
+  if jsonb_typeof(value) is distinct from 'object' then
+    perform headway_private.refuse('HW100', 'must be an object', rtrim(path, '.'), 'Send {"job_id", "attempt", "lease_token"}.');
+  end if;
+  job_id := headway_private.read_uuid(value -> 'job_id', path || 'job_id');
+  attempt := headway_private.read_integer(value -> 'attempt', path || 'attempt', 1, 2147483647);
+  lease_token := headway_private.read_uuid(value -> 'lease_token', path || 'lease_token');
+  if job_id is null or attempt is null or lease_token is null then
+    perform headway_private.refuse('HW102', 'is incomplete', rtrim(path, '.'), 'Send job_id, attempt and lease_token.');
+  end if;
+end
+$$;
+
 create type headway_private.beat as (
   place integer, job_id uuid, attempt integer, lease_token uuid, percent numeric, stage text, message text,
   metrics jsonb, events jsonb, code text, reason text
@@ -126,19 +156,15 @@ declare
   beat headway_private.beat;
   path constant text := format('jobs[%s].', at_place);
 begin
-  if jsonb_typeof(value) is distinct from 'object' then
-    perform headway_private.refuse('HW100', 'must be an object', rtrim(path, '.'), 'Send {"job_id", "attempt", "lease_token"}.');
+  beat.place := at_place;
+  select h.job_id, h.attempt, h.lease_token into beat.job_id, beat.attempt, beat.lease_token
+  from headway_private.read_held(value, path) h;
+  if value - '{job_id,attempt,lease_token}'::text[] = '{}' then
+    return beat;
   end if;
   perform headway_private.refuse_unknown_fields(
     value, '{job_id,attempt,lease_token,percent,stage,message,metrics,events}', path
   );
-  beat.place := at_place;
-  beat.job_id := headway_private.read_uuid(value -> 'job_id', path || 'job_id');
-  beat.attempt := headway_private.read_integer(value -> 'attempt', path || 'attempt', 1, 2147483647);
-  beat.lease_token := headway_private.read_uuid(value -> 'lease_token', path || 'lease_token');
-  if beat.job_id is null or beat.attempt is null or beat.lease_token is null then
-    perform headway_private.refuse('HW102', 'is incomplete', rtrim(path, '.'), 'Send job_id, attempt and lease_token.');
-  end if;
   beat.percent := round(headway_private.read_number(value -> 'percent', path || 'percent', 0, 100), 2);
   beat.stage := headway_private.read_text(value -> 'stage', path || 'stage', 100);
   if jsonb_typeof(value -> 'message') not in ('string', 'null') then
@@ -412,7 +438,8 @@ comment on function headway.checkpoint(uuid, integer, uuid, text, text, json, js
 revoke all on function
   headway_private.hold_lease(uuid, integer, uuid), headway_private.add_event(uuid, text, jsonb),
   headway_private.read_rows(json, text, integer), headway_private.lease_of(json),
-  headway_private.read_events(jsonb, text), headway_private.read_beat(jsonb, integer),
+  headway_private.read_events(jsonb, text), headway_private.read_held(jsonb, text),
+  headway_private.read_beat(jsonb, integer),
   headway_private.read_beats(json), headway_private.write_progress(headway_private.beat[]),
   headway.heartbeat(uuid, json, integer), headway.emit(uuid, integer, uuid, json),
   headway.checkpoint(uuid, integer, uuid, text, text, json, json)

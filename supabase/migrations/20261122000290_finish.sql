@@ -225,21 +225,24 @@ declare
   path constant text := format('outcomes[%s].', at_place);
   fault jsonb;
 begin
-  if jsonb_typeof(value) is distinct from 'object' then
-    perform headway_private.refuse('HW100', 'must be an object', rtrim(path, '.'), 'Send {"job_id", "attempt", "lease_token", "outcome"}.');
+  ending.place := at_place;
+  select h.job_id, h.attempt, h.lease_token into ending.job_id, ending.attempt, ending.lease_token
+  from headway_private.read_held(value, path) h;
+  -- By far the most frequent ending, and the hottest path of all.
+  if value - '{job_id,attempt,lease_token,outcome,result}'::text[] = '{}' and value -> 'outcome' = '"completed"' then
+    ending.outcome := 'completed';
+    ending.result := value -> 'result';
+    if jsonb_typeof(ending.result) in ('object', 'array') then
+      perform headway_private.refuse_deep(ending.result, path || 'result');
+    end if;
+    return ending;
   end if;
+
   perform headway_private.refuse_unknown_fields(
     value,
     '{job_id,attempt,lease_token,outcome,result,error,delay_seconds,for,signal,timeout_seconds,message,metrics}',
     path
   );
-  ending.place := at_place;
-  ending.job_id := headway_private.read_uuid(value -> 'job_id', path || 'job_id');
-  ending.attempt := headway_private.read_integer(value -> 'attempt', path || 'attempt', 1, 2147483647);
-  ending.lease_token := headway_private.read_uuid(value -> 'lease_token', path || 'lease_token');
-  if ending.job_id is null or ending.attempt is null or ending.lease_token is null then
-    perform headway_private.refuse('HW102', 'is incomplete', rtrim(path, '.'), 'Send job_id, attempt and lease_token.');
-  end if;
   ending.outcome := headway_private.read_text(
     value -> 'outcome', path || 'outcome', 20, '^(completed|failed|retry|snooze|release|cancelled|wait)$',
     'Send completed, failed, retry, snooze, release, cancelled or wait.'
