@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 
 pytest_plugins = ["support.node", "support.postgres", "support.stack"]
 
@@ -10,3 +12,11 @@ pytest_plugins = ["support.node", "support.postgres", "support.stack"]
 for _name in list(os.environ):
     if _name.startswith(("SUPABASE_", "HEADWAY_", "OPENAI_", "GEMINI_", "GOOGLE_")):
         del os.environ[_name]
+
+# A runner that starts the tests in the background has SIGINT ignored, and the commands under test, whose
+# answer to Ctrl-C is tested, would inherit that.
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
