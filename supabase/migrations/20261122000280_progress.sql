@@ -407,7 +407,7 @@ begin
   )
   values (
     checkpoint.job_id, step,
-    (select count(*) + 1 from headway.job_steps o where o.job_id = checkpoint.job_id),
+    (select coalesce(max(o.ordinal), 0) + 1 from headway.job_steps o where o.job_id = checkpoint.job_id),
     checkpoint.status, checkpoint.attempt, case when checkpoint.status = 'completed' then coalesce(outcome, 'null') end,
     case when checkpoint.status = 'failed' then left(coalesce(fault ->> 'code', 'error'), 100) end,
     case when checkpoint.status = 'failed' then left(coalesce(fault ->> 'message', 'The step failed.'), 4000) end,
