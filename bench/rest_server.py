@@ -7,6 +7,7 @@ of JSON and runs until its input ends.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import tempfile
@@ -80,6 +81,7 @@ async def _serve(data_dir: Path) -> None:
             Gateway(KeyRing(keys), {"rest": service.app}, admin), bind("127.0.0.1", 0, setting="bench")
         )
         await gateway.start()
+        gc.freeze()  # as `headway up` does
         address = {
             "port": gateway.port,
             "jwt_secret": keys.jwt_secret,
