@@ -195,7 +195,7 @@ begin
   end if;
   job.run_at := greatest(coalesce(job.run_at, clock_timestamp()), clock_timestamp());
   job.bytes := octet_length(job.payload::text);
-  job.id := coalesce(job.id, gen_random_uuid());
+  job.id := coalesce(job.id, headway_private.new_id());
   return job;
 end
 $$;

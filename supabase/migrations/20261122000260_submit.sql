@@ -266,7 +266,7 @@ begin
 
   if headway_private.read_object(batch, 'batch', 8192) is not null then
     perform headway_private.refuse_unknown_fields(batch, '{id,name,organization_id,project_id}', 'batch.');
-    batch_key := coalesce(headway_private.read_uuid(batch -> 'id', 'batch.id'), gen_random_uuid());
+    batch_key := coalesce(headway_private.read_uuid(batch -> 'id', 'batch.id'), headway_private.new_id());
     batch_label := headway_private.read_text(batch -> 'name', 'batch.name', 200);
     batch_scope.organization_id := coalesce(
       headway_private.read_uuid(batch -> 'organization_id', 'batch.organization_id'), jobs[1].organization_id

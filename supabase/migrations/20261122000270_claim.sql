@@ -192,9 +192,10 @@ as $$
   with started as (
     update headway.jobs j
     set status = 'processing', ready_order = null, attempt = j.attempt + 1, seq = j.seq + 1, revision = j.revision + 1,
-      started_at = coalesce(j.started_at, clock_timestamp()), updated_at = clock_timestamp(),
+      started_at = coalesce(j.started_at, m.moment), updated_at = m.moment,
       error_code = null, error_message = null, error_hint = null, error_step = null
     from unnest(jobs) with ordinality t (id, place)
+    cross join (select clock_timestamp() as moment) m
     where j.id = t.id
     returning j.id, j.attempt, j.seq, j.run, j.kind, j.queue, j.tenant_id, j.updated_at, t.place
   ),
@@ -351,11 +352,12 @@ begin
   end if;
 
   perform headway_private.promote_due(200);
-  -- In the order asked for, those only that have something to do: an idle poll takes no lock and writes nothing.
-  select array_agg(q.queue order by a.place) into lanes
-  from unnest(coalesce(claim.queues, worker.queues)) with ordinality a (queue, place)
-  join headway.queues q on q.queue = a.queue
-  where q.state <> 'paused' and exists (
+  -- In the order asked for, or every queue, wherever its kinds were submitted to: nothing waits unseen. Those only
+  -- that have something to do: an idle poll takes no lock and writes nothing.
+  -- Without an order of preference chance decides, so that no queue is always first.
+  select array_agg(q.queue order by array_position(claim.queues, q.queue), random()) into lanes
+  from headway.queues q
+  where (claim.queues is null or q.queue = any (claim.queues)) and q.state <> 'paused' and exists (
     select from unnest(claim.kinds) k (kind)
     cross join lateral (
       select from headway.jobs j

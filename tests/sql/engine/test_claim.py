@@ -81,6 +81,12 @@ async def test_only_the_kinds_and_queues_asked_for_are_claimed(engine: Engine) -
     assert [lease["kind"] for lease in await worker.claim(9, kinds=["k.c"])] == ["k.c"]
     assert [lease["kind"] for lease in await worker.claim(9, queues=["default"])] == ["k.a"]
     assert sorted(lease["kind"] for lease in await worker.claim(9)) == ["k.a", "k.b"]
+    await engine.worker({"kind": "k.d", "queue": "elsewhere"})
+    await engine.service.submit("k.a", queue="elsewhere")
+    assert [lease["queue"] for lease in await worker.claim(9)] == ["elsewhere"], "nothing waits unseen"
+    await engine.service.submit_many([{"kind": "k.a"}, {"kind": "k.a", "queue": "slow"}])
+    preferred = await worker.claim(9, queues=["slow", "default"])
+    assert [lease["queue"] for lease in preferred] == ["slow", "default"]
     other = await engine.worker("k.z")
     await engine.service.submit("k.a")
     assert await other.claim(9) == []

@@ -186,3 +186,13 @@ async def test_tags_retention_and_wishes_are_kept(engine: Engine) -> None:
     assert await engine.admin.fetchval("select notify ->> 'webhook' from headway.job_inputs") == (
         "https://example.com/hook"
     )
+
+
+async def test_ids_made_by_the_engine_are_ordered_by_time(engine: Engine) -> None:
+    await engine.worker("cv.parse")
+    ids = []
+    for _ in range(3):
+        ids.append(uuid.UUID((await engine.service.submit("cv.parse"))["id"]))
+        await engine.admin.execute("select pg_sleep(0.002)")
+    assert ids == sorted(ids)
+    assert {(job_id.version, job_id.variant) for job_id in ids} == {(7, uuid.RFC_4122)}
