@@ -1,0 +1,1 @@
+"""The five pipelines, written against the public names of ``headway`` only."""
