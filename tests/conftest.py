@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 
+from hypothesis import settings
+
 pytest_plugins = ["support.node", "support.postgres", "support.stack"]
 
 # Before any test module reads the environment: a developer's own project must never be reached by accident.
@@ -20,3 +22,9 @@ if (
     and threading.current_thread() is threading.main_thread()
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples every time, so that a change is judged by what it changes; `make fuzz` looks for new ones.
+# Without deadlines, for the machine may be busy.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("steady")

@@ -133,6 +133,11 @@ def test_the_pieces_of_any_text_are_the_text(sql: str) -> None:
     assert all(pieces)
 
 
+def test_only_what_postgresql_takes_for_space_is_stripped() -> None:
+    (statement,) = split_statements("\v\x1f0 \x1f;")
+    assert statement.text == statement.record == "\x1f0 \x1f"
+
+
 @given(_SQL)
 def test_a_statement_stands_where_it_says(sql: str) -> None:
     try:

@@ -260,6 +260,7 @@ async def test_between_listening_and_gap_there_is_never_a_hole(house: House) -> 
     """Whatever is done to it, a consumer that reads a snapshot at each Listening misses nothing."""
     topic, chance = room(), random.Random(11)
     started = 0
+    last: int | None = None
 
     async with house.link(replace(QUICK, stable_after=0.01)) as link, link.listen(topic) as listener:
         covered, holes, story = 0, list[str](), ""
@@ -279,7 +280,7 @@ async def test_between_listening_and_gap_there_is_never_a_hole(house: House) -> 
                     if number > covered + 1:
                         holes.append(f"{number} after {covered}")
                     covered = max(covered, number)
-                if covered >= 400:
+                if last is not None and covered >= last:
                     caught_up.set()
 
         consumer = asyncio.create_task(consume())
@@ -299,21 +300,21 @@ async def test_between_listening_and_gap_there_is_never_a_hole(house: House) -> 
                 return lambda: channels[0].push("phx_close", {})
             return lambda: channels[0].push("phx_error", {})
 
-        while started < 399:
+        # How often it is heard again meanwhile depends on the machine; what counts is that it was lost often.
+        while started < 399 or story.count("G") < 5:
             started += 1
             await house.send(topic, started)
             if chance.random() < 0.06:
                 await asyncio.to_thread(house.on_server, harm())
+        last = started = started + 1
         async with asyncio.timeout(PATIENCE_S):
             while not caught_up.is_set():
                 if link.state.status == "proven" and house.channels(topic):
-                    started = 400
-                    await house.send(topic, started)
+                    await house.send(topic, last)
                 await proven(link, after=link.state.last_proof or 0)
         consumer.cancel()
         await asyncio.wait({consumer})
         assert holes == []
-        assert story.count("G") >= 5
         assert "GG" not in story
 
 

@@ -39,6 +39,8 @@ _ESCAPE_STRING = re.compile(r"(?:[^'\\]++|\\.|'')*+'?", re.DOTALL)
 _STRING_GOES_ON = re.compile(
     r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*+'", re.DOTALL
 )
+# What PostgreSQL's lexer takes for space; Python strips more, U+001F for one.
+_SPACE = " \t\n\r\f\v"
 _LEADING_WORDS = 4
 _SHOWN_CHARACTERS = 40
 
@@ -119,7 +121,7 @@ def split_statements(sql: str) -> list[Statement]:
                 text=text,
                 offset=piece.first,
                 line=bisect_left(newlines, piece.first) + 1,
-                record=_bare(sql[piece.start : piece.end]).lstrip(),
+                record=_bare(sql[piece.start : piece.end]).lstrip(_SPACE),
                 words=piece.words,
             )
         )
@@ -127,7 +129,7 @@ def split_statements(sql: str) -> list[Statement]:
 
 
 def _bare(text: str) -> str:
-    return text.rstrip().removesuffix(";").rstrip()
+    return text.rstrip(_SPACE).removesuffix(";").rstrip(_SPACE)
 
 
 def _pieces(sql: str) -> Iterator[_Piece]:
