@@ -1,0 +1,1 @@
+"""A CV becomes a profile, and an interview completes it."""

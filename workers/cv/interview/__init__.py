@@ -1,0 +1,1 @@
+"""Interviews: what a profile lacks, asked for and answered aloud."""
