@@ -131,6 +131,32 @@ $$;
 comment on function headway.files_removed(json) is
   'A worker says which objects it has removed from Storage: [{"bucket", "path"}]. Safe to repeat.';
 
-revoke all on function headway.sweep(integer), headway.prune(integer), headway.files_removed(json)
+-- Otherwise what cannot be removed would keep everything behind it from being listed.
+create function headway.files_postponed(files json, delay_seconds integer default 3600) returns integer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  kept jsonb := headway_private.read_array(headway_private.storable(files, 'files'), 'files', 1000);
+  postponed integer;
+begin
+  if delay_seconds is null or delay_seconds not between 1 and 604800 then
+    perform headway_private.refuse('HW103', 'must be from 1 to 604800', 'delay_seconds', 'Leave it out for an hour.');
+  end if;
+  update headway.file_removals f
+  set due_at = clock_timestamp() + make_interval(secs => delay_seconds)
+  from jsonb_array_elements(kept) d
+  where f.bucket = d.value ->> 'bucket' and f.path = d.value ->> 'path';
+  get diagnostics postponed = row_count;
+  return postponed;
+end
+$$;
+
+comment on function headway.files_postponed(json, integer) is
+  'A worker says which objects Storage would not remove: [{"bucket", "path"}]; prune lists them again later.';
+
+revoke all on function
+  headway.sweep(integer), headway.prune(integer), headway.files_removed(json), headway.files_postponed(json, integer)
 from public, anon, authenticated, service_role;
-grant execute on function headway.sweep(integer), headway.prune(integer), headway.files_removed(json) to service_role;
+grant execute on function
+  headway.sweep(integer), headway.prune(integer), headway.files_removed(json), headway.files_postponed(json, integer)
+to service_role;

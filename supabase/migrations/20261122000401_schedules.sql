@@ -289,7 +289,15 @@ begin
   end loop;
   return jsonb_build_object(
     'submitted', submitted, 'skipped', skipped, 'failed', failed,
-    'next_run_at', (select min(s.next_run_at) from headway.schedules s)
+    'next_run_at', (select min(s.next_run_at) from headway.schedules s),
+    -- For workers whose clocks are wrong.
+    'next_in_seconds', (
+      select greatest(0, extract(epoch from s.next_run_at - until))
+      from headway.schedules s
+      where s.next_run_at is not null
+      order by s.next_run_at
+      limit 1
+    )
   );
 end
 $$;

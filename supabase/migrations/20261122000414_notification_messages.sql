@@ -139,7 +139,27 @@ create trigger job_events_notify
   referencing new table as fresh
   for each statement execute function headway_private.enqueue_notifications();
 
+-- Workers that deliver listen; one message per statement, however many are told.
+create function headway_private.wake_notifiers() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  begin
+    perform realtime.send('{}', 'wake', 'outbox', true)
+    where exists (select from fresh f where f.status = 'pending' and f.due_at <= clock_timestamp());
+  exception when others then
+    raise warning 'headway could not wake notifiers: % (%)', sqlerrm, sqlstate;
+  end;
+  return null;
+end
+$$;
+
+create trigger outbox_wake_notifiers
+  after insert on headway.outbox
+  referencing new table as fresh
+  for each statement execute function headway_private.wake_notifiers();
+
 revoke all on function
-  headway_private.new_secret(), headway_private.ensure_endpoint(text, text, uuid, uuid, uuid, uuid, boolean),
+  headway_private.wake_notifiers(), headway_private.new_secret(), headway_private.ensure_endpoint(text, text, uuid, uuid, uuid, uuid, boolean),
   headway_private.accept_notify(), headway_private.enqueue_notifications()
 from public, anon, authenticated, service_role;

@@ -188,6 +188,7 @@ def calls(seed: Seed) -> dict[str, dict[str, tuple[str, tuple[Any, ...]]]]:
         "headway.children": each("%s", "job_id"),
         "headway.claim": {"s": ("%s, %s", (ids["worker_id"]["s"], str(uuid.uuid4())))},
         "headway.claim_outbox": {"s": ("%s, %s", (ids["worker_id"]["s"], str(uuid.uuid4())))},
+        "headway.collect_orphans": {"s": ("", ())},
         "headway.create_endpoint": scoped(
             lambda where: {"channel": "webhook", "target": f"{HOOK}new"} | where
         ),
@@ -198,6 +199,7 @@ def calls(seed: Seed) -> dict[str, dict[str, tuple[str, tuple[Any, ...]]]]:
         "headway.drain_queue": {"s": ("'default'", ())},
         "headway.emit": fenced(", '[]'"),
         "headway.events_after": each("%s", "job_id"),
+        "headway.files_postponed": {"s": ("'[]'", ())},
         "headway.files_removed": {"s": ("'[]'", ())},
         "headway.finish": {"s": ("%s, '[]'", (ids["worker_id"]["s"],))},
         "headway.finish_outbox": {"s": ("'[]'", ())},
@@ -298,6 +300,7 @@ def topics(seed: Seed) -> dict[str, dict[str, str]]:
         "project:<id>:jobs": {tag: f"project:{i}:jobs" for tag, i in ids["project"].items()},
         "org:<id>:jobs": {tag: f"org:{i}:jobs" for tag, i in ids["org"].items()},
         "queue:<name>": {"s": "queue:default"},
+        "outbox": {"s": "outbox"},
         "canary:<id>:<anything>": {tag: f"canary:{i}:{other}" for tag, i in ids["user_id"].items()}
         | {"s": f"canary:{other}"},
         "job:<anything else>": {"s": "job:1", "p": f"job:{ids['job_id']['p']}:jobs", "o": "job:" + "'" * 9},

@@ -584,6 +584,27 @@ def test_pruning_keeps_what_is_recent(project: Project, worker: str, told: tuple
     assert messages(project, told[1]) == []
 
 
+def test_workers_that_deliver_are_woken(own_project: Project) -> None:
+    worker, person = start_worker(own_project), own_project.person()
+
+    def wakes() -> int:
+        ((count,),) = own_project.owner(
+            "select count(*) from realtime.messages where topic = 'outbox' and event = 'wake' and private"
+        )
+        return int(count)
+
+    run(own_project, worker, person)
+    assert wakes() == 0
+    made = own_project.call(person, CREATE, {"channel": "webhook", "target": HOOK})
+    run(own_project, worker, person)
+    assert wakes() == 1
+    own_project.owner("update headway.notification_endpoints set blocked_until = now() + interval '1 hour'")
+    run(own_project, worker, person)
+    assert wakes() == 1, "what has to wait wakes nobody"
+    own_project.value(person, "select headway.ping_endpoint(%s)", made["id"])
+    assert wakes() == 2
+
+
 def test_many_workers_claim_each_message_once(migrated_database: Database) -> None:
     project = Project(migrated_database)
     person = project.person()

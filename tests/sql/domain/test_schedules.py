@@ -48,6 +48,15 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def test_a_tick_says_how_long_nothing_is_due_whatever_the_workers_clock_says(own_project: Project) -> None:
+    nothing = own_project.value(SERVICE, "select headway.tick_schedules()")
+    assert (nothing["next_run_at"], nothing["next_in_seconds"]) == (None, None)
+    kind = own_project.kind()
+    made = put(own_project, own_project.person(), name="n", cron="@daily", job={"kind": kind})
+    own_project.owner("update headway.schedules set next_run_at = '2030-01-01 00:00Z'")
+    assert tick(own_project, made["id"], moment("2029-12-31T23:58:30Z"))["next_in_seconds"] == 90
+
+
 # Saving -------------------------------------------------------------------------------------------------
 
 

@@ -134,6 +134,22 @@ async def test_jobs_past_their_retention_go_with_their_rows_and_list_their_files
     assert (await engine.service.call("prune"))["files"] == [{"bucket": "cvs", "path": shared["path"]}]
 
 
+async def test_files_that_storage_will_not_remove_come_again_later(engine: Engine) -> None:
+    await engine.admin.execute(
+        "insert into headway.file_removals (bucket, path) values ('cvs', 'a'), ('cvs', 'b')"
+    )
+    listed = (await engine.service.call("prune"))["files"]
+    assert len(listed) == 2
+    assert await engine.service.call("files_postponed", files=listed[:1], delay_seconds=60) == 1
+    assert (await engine.service.call("prune"))["files"] == listed[1:]
+    await engine.admin.execute("update headway.file_removals set due_at = now()")
+    assert len((await engine.service.call("prune"))["files"]) == 2
+    for delay in (0, None, 604801):
+        with pytest.raises(Refused) as refusal:
+            await engine.service.call("files_postponed", files=[], delay_seconds=delay)
+        assert (refusal.value.code, refusal.value.field) == ("HW103", "delay_seconds")
+
+
 async def test_prune_works_in_small_batches_and_never_takes_what_is_going_on(engine: Engine) -> None:
     worker = await engine.worker("k.a")
     await engine.service.submit_many([{"kind": "k.a"}] * 9, batch={"name": "b"})
