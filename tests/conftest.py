@@ -8,7 +8,7 @@ import threading
 
 from hypothesis import settings
 
-pytest_plugins = ["support.node", "support.postgres", "support.stack"]
+pytest_plugins = ["support.node", "support.postgres", "support.sandbox", "support.stack"]
 
 # Before any test module reads the environment: a developer's own project must never be reached by accident.
 for _name in list(os.environ):

@@ -212,6 +212,21 @@ def psql(
 
 
 @app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for a free one.")] = 0,
+    output: Annotated[
+        StatusFormat, typer.Option("--output", "-o", help="How to print the variables.")
+    ] = StatusFormat.table,
+    prices: Annotated[Path | None, typer.Option(help="A price list; Headway's own when omitted.")] = None,
+) -> None:
+    """Stand in for the paid APIs, offline, until Ctrl-C; prints the variables that clients need."""
+    from headway.cli.sandbox import run_sandbox
+
+    run_sandbox(host=host, port=port, output=output.value, prices=prices)
+
+
+@app.command()
 def demo() -> None:
     """Show what there is, on a throwaway stack."""
     from headway.cli.demo import run_demo
