@@ -2,6 +2,7 @@
 
 from headway.client.callback import callback_url, safe_redirect
 from headway.client.proxies import RequestOrigin
+from headway.client.webhooks import Webhook, check_webhook_signature, sign_webhook, verify_webhook
 from headway.errors import (
     ApiError,
     BudgetExceeded,
@@ -41,6 +42,10 @@ __all__ = [
     "SchemaMismatch",
     "TimedOut",
     "TransportError",
+    "Webhook",
     "callback_url",
+    "check_webhook_signature",
     "safe_redirect",
+    "sign_webhook",
+    "verify_webhook",
 ]
