@@ -5,14 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from headway.errors import ConfigError
 
 __all__ = ["ClientSettings", "LocalSettings", "WorkerSettings"]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Written with commas in between."""
 
 
 class _Settings(BaseSettings):
@@ -53,13 +71,95 @@ class ClientSettings(_Settings):
 
 
 class WorkerSettings(_Settings):
-    """Which project a worker serves, and with which secret key."""
+    """Which project a worker serves, with which secret key, and what it does beside running jobs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADWAY_", env_file=None, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     url: AnyHttpUrl = Field(validation_alias=AliasChoices("SUPABASE_URL"), description="The project's URL.")
     secret_key: SecretStr = Field(
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
         description="The secret key, or the legacy service_role key.",
     )
+    scheduler: bool = Field(default=True, description="Whether this worker fires schedules.")
+    retention: bool = Field(
+        default=True, description="Whether this worker removes what is past its retention, files included."
+    )
+    notifier: bool = Field(default=True, description="Whether this worker delivers webhooks and e-mails.")
+    http_host: str = Field(
+        default="127.0.0.1",
+        description="The address of the HTTP port; 0.0.0.0 in a container.",
+    )
+    http_port: Port | None = Field(
+        default=None,
+        description="Where /healthz, /readyz, /metrics and the jobs' own routes are; 0 for a free one, "
+        "unset for none.",
+    )
+    http_body_limit: int = Field(
+        default=1_048_576,
+        ge=1,
+        description="The longest request body that the jobs' own routes accept, in bytes.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What scrapers of /metrics must send as bearer token; unset lets everybody read.",
+    )
+    loop_lag_warning: float = Field(
+        default=0.5,
+        gt=0,
+        description="How long a handler may block the event loop before it is named, in seconds.",
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="How log lines look; auto is text in a terminal and json elsewhere."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least severe lines to log."
+    )
+    traces: bool = Field(
+        default=False,
+        description="Whether OpenTelemetry spans are sent, to where the OTEL_ variables say; "
+        "needs headway[otel].",
+    )
+    webhook_origins: Names = Field(
+        default=(),
+        description="Origins inside your network, such as http://hooks:8080, that webhooks may reach "
+        "all the same.",
+    )
+    webhook_timeout: float = Field(
+        default=15.0,
+        gt=0,
+        le=300,
+        description="How long a receiver may take to answer a webhook, in seconds.",
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The mail server for notifications; no e-mail is sent when unset.",
+    )
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = Field(default=587, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="How the connection is encrypted; none is for a server on this machine.",
+    )
+    smtp_username: str | None = Field(default=None, description="The account there, if it asks for one.")
+    smtp_password: SecretStr | None = Field(default=None, description="The account's password.")
+    mail_from: str | None = Field(
+        default=None, description="The sender of notifications, such as Jobs <jobs@example.com>."
+    )
+    mail_templates: Path | None = Field(
+        default=None,
+        description="A directory with your own mail templates; docs/operations.md names the files.",
+    )
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.smtp_host is not None and self.mail_from is None:
+            raise ValueError("HEADWAY_SMTP_HOST is set, but HEADWAY_MAIL_FROM is not")
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("HEADWAY_SMTP_USERNAME and HEADWAY_SMTP_PASSWORD belong together")
+        return self
 
 
 class LocalSettings(_Settings):
