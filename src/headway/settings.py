@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from headway.errors import ConfigError
 
-__all__ = ["ClientSettings", "LocalSettings", "WorkerSettings"]
+__all__ = ["ClientSettings", "CommandSettings", "FileSettings", "LocalSettings", "WorkerSettings"]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -67,6 +67,50 @@ class ClientSettings(_Settings):
     key: SecretStr = Field(
         validation_alias=AliasChoices("SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"),
         description="The publishable key, or the legacy anon key.",
+    )
+
+
+class FileSettings(_Settings):
+    """Where this machine keeps what transfers of files need."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADWAY_", env_file=None, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    resume_dir: Path | None = Field(
+        default=None,
+        description="Where unfinished uploads are remembered, for a later process to go on with them; "
+        "headway/uploads in the user's cache when unset.",
+    )
+    cache_home: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("XDG_CACHE_HOME"),
+        description="The user's cache; the usual place of the system when unset.",
+    )
+
+
+class CommandSettings(_Settings):
+    """Whom the command line speaks for, when it is not whoever signed in with `headway login`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADWAY_", env_file=None, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    access_token: SecretStr | None = Field(
+        default=None, description="A user's access token, as an app's session has it."
+    )
+    email: str | None = Field(
+        default=None, description="A user's e-mail address, to sign in with a password."
+    )
+    password: SecretStr | None = Field(default=None, description="That user's password.")
+    state_dir: Path | None = Field(
+        default=None,
+        description="Where `headway login` keeps sessions; headway in the user's state folder when unset.",
+    )
+    state_home: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("XDG_STATE_HOME"),
+        description="The user's state folder; ~/.local/state when unset.",
     )
 
 
