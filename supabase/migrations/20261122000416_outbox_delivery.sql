@@ -1,7 +1,8 @@
 -- Delivering messages, for workers: claim, report, prune. Every call may be repeated.
 
 create function headway.claim_outbox(
-  worker_id uuid, request_id uuid, max_messages integer default 20, lease_seconds integer default 60
+  worker_id uuid, request_id uuid, max_messages integer default 20, lease_seconds integer default 60,
+  channels text[] default null
 ) returns table (
   id uuid, endpoint_id uuid, channel text, target text, event text, payload jsonb, attempt integer,
   secrets text[], lease_token uuid, lease_expires_at timestamptz
@@ -19,6 +20,8 @@ begin
     perform headway_private.refuse('HW103', 'must be from 1 to 500', 'max_messages', 'Leave it out for 20.');
   elsif lease_seconds is null or lease_seconds not between 5 and 3600 then
     perform headway_private.refuse('HW103', 'must be from 5 to 3600', 'lease_seconds', 'Leave it out for 60.');
+  elsif not channels <@ '{webhook,email}'::text[] then
+    perform headway_private.refuse('HW103', 'must be webhook, email or both', 'channels', 'Leave it out for both.');
   end if;
   lease := make_interval(secs => lease_seconds);
 
@@ -49,6 +52,13 @@ begin
         and d.due_at <= clock_timestamp()
         and d.attempts < 12
         and d.give_up_at > clock_timestamp()
+        and (
+          channels is null
+          or exists (
+            select from headway.notification_endpoints e
+            where e.id = d.endpoint_id and e.channel = any (claim_outbox.channels)
+          )
+        )
       order by d.due_at
       limit max_messages
       for update skip locked
@@ -191,14 +201,14 @@ begin
 end
 $$;
 
-comment on function headway.claim_outbox(uuid, uuid, integer, integer) is
+comment on function headway.claim_outbox(uuid, uuid, integer, integer, text[]) is
   'Messages to deliver, leased; the same request id answers the same leases.';
 comment on function headway.finish_outbox(json) is 'Report deliveries; repeating a report is harmless.';
 comment on function headway.prune_outbox(integer) is 'Remove delivered messages after 7 days and dead ones after 30.';
 
 revoke all on function
-  headway.claim_outbox(uuid, uuid, integer, integer), headway.finish_outbox(json), headway.prune_outbox(integer)
+  headway.claim_outbox(uuid, uuid, integer, integer, text[]), headway.finish_outbox(json), headway.prune_outbox(integer)
 from public, anon, authenticated, service_role;
 grant execute on function
-  headway.claim_outbox(uuid, uuid, integer, integer), headway.finish_outbox(json), headway.prune_outbox(integer)
+  headway.claim_outbox(uuid, uuid, integer, integer, text[]), headway.finish_outbox(json), headway.prune_outbox(integer)
 to service_role;

@@ -440,6 +440,28 @@ def test_claiming_again_answers_the_same(project: Project, worker: str, told: tu
     assert (stored.status, stored.last_status_code) == ("delivered", 200)
 
 
+def test_a_worker_claims_what_it_can_deliver(own_project: Project) -> None:
+    worker, person = start_worker(own_project), own_project.person()
+    own_project.call(person, CREATE, {"channel": "webhook", "target": HOOK})
+    own_project.call(person, CREATE, {"channel": "email", "target": person.email})
+    run(own_project, worker, person)
+
+    def claimed(channels: list[str]) -> list[str]:
+        rows = own_project.ask(
+            SERVICE, "select channel from headway.claim_outbox(%s, %s, channels => %s)",
+            worker, str(uuid.uuid4()), channels,
+        )  # fmt: skip
+        return [row.channel for row in rows]
+
+    assert claimed([]) == []
+    assert claimed(["email"]) == ["email"]
+    assert claimed(["email"]) == []
+    assert claimed(["webhook", "email"]) == ["webhook"]
+    with pytest.raises(Refused) as refused:
+        claimed(["fax"])
+    assert (refused.value.code, refused.value.detail) == ("HW103", "channels")
+
+
 def test_an_expired_lease_goes_to_another_worker(
     project: Project, worker: str, told: tuple[Person, str]
 ) -> None:
