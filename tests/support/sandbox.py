@@ -24,12 +24,14 @@ def _sandbox_server() -> Iterator[SandboxServer]:
 def sandbox_server(_sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
     """A sandbox that listens; healthy, with ledger and counts at zero when the test begins.
 
-    ``.url``, ``.environment``, ``.sandbox.faults``, ``.sandbox.ledger``, ``.sandbox.requests``.
+    ``.url``, ``.environment``, ``.sandbox.faults``, ``.sandbox.ledger``, ``.sandbox.requests``,
+    ``.sandbox.images``.
     """
     sandbox = _sandbox_server.sandbox
     sandbox.faults.clear()
     sandbox.ledger.clear()
     sandbox.requests.clear()
+    sandbox.images.clear()
     yield _sandbox_server
     sandbox.faults.clear()
 

@@ -21,6 +21,7 @@ from headway.sandbox.ledger import Ledger
 from headway.sandbox.prices import Prices, load_prices
 from headway.sandbox.providers import PROVIDERS, load_provider
 from headway.sandbox.requests import RequestCounts
+from headway.sandbox.vision import Images
 
 __all__ = ["Sandbox"]
 
@@ -36,6 +37,7 @@ class Sandbox:
         faults: What goes wrong, from now on.
         ledger: What the answered calls would have cost.
         requests: How often each path was asked for.
+        images: What the models see in pictures.
         app: The ASGI application.
     """
 
@@ -43,6 +45,7 @@ class Sandbox:
         self.faults = Faults()
         self.ledger = Ledger(load_prices() if prices is None else prices)
         self.requests = RequestCounts()
+        self.images = Images()
         self._tasks: set[asyncio.Task[Any]] = set()
         modules = {name: load_provider(name) for name in (PROVIDERS if providers is None else providers)}
         routes: list[BaseRoute] = [Mount("/_sandbox", routes=control_routes(self))]

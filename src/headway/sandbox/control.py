@@ -7,11 +7,13 @@
     POST   /_sandbox/faults     add one, or a list of them; see Fault
     DELETE /_sandbox/faults     be healthy again
     GET    /_sandbox/ledger     quantities and cost by provider, model and unit;  DELETE: begin at zero
+    POST   /_sandbox/images     {"image": base64, "text": ...}: what a picture shows
     GET    /_sandbox/requests   requests by path, and faults by kind;             DELETE: begin at zero
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from headway.sandbox.faults import FaultInvalid
+from headway.sandbox.vision import ImageInvalid
 
 if TYPE_CHECKING:
     from headway.sandbox.app import Sandbox
@@ -58,8 +61,17 @@ def control_routes(sandbox: Sandbox) -> list[BaseRoute]:
             sandbox.requests.clear()
         return JSONResponse(sandbox.requests.as_dict())
 
+    async def images(request: Request) -> JSONResponse:
+        try:
+            for values in _objects(await request.body()):
+                sandbox.images.describe(base64.b64decode(values["image"], validate=True), str(values["text"]))
+        except (FaultInvalid, ImageInvalid, KeyError, TypeError, ValueError) as invalid:
+            return JSONResponse({"message": f"expected image (base64) and text: {invalid!r}"}, 400)
+        return JSONResponse({})
+
     return [
         Route("/health", health),
+        Route("/images", images, methods=["POST"]),
         Route("/faults", faults, methods=["GET", "POST", "DELETE"]),
         Route("/ledger", ledger, methods=["GET", "DELETE"]),
         Route("/requests", requests, methods=["GET", "DELETE"]),

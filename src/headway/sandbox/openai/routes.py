@@ -10,8 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from headway.sandbox.environment import SANDBOX_KEYS
+from headway.sandbox.openai.chat import chat_completion
+from headway.sandbox.openai.client_secrets import create_client_secret
 from headway.sandbox.openai.errors import OpenAIError, request_headers
 from headway.sandbox.openai.models import MODELS, find_model
+from headway.sandbox.openai.responses import create_response
 
 if TYPE_CHECKING:
     from headway.sandbox.app import Sandbox
@@ -37,7 +40,13 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
     async def model(request: Request) -> Response:
         return JSONResponse(find_model(request.path_params["model"]).as_dict(), headers=request_headers())
 
+    def of(endpoint: Callable[[Sandbox, Request], Awaitable[Response]]) -> Endpoint:
+        return _guarded(lambda request: endpoint(sandbox, request))
+
     return [
+        Route("/v1/chat/completions", of(chat_completion), methods=["POST"]),
+        Route("/v1/responses", of(create_response), methods=["POST"]),
+        Route("/v1/realtime/client_secrets", of(create_client_secret), methods=["POST"]),
         Route("/v1/models", _guarded(models)),
         Route("/v1/models/{model}", _guarded(model)),
     ]
