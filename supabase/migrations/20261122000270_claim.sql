@@ -158,7 +158,10 @@ begin
         order by j.ready_order
         limit greatest(0, least(
           share, l.room, k.room,
-          k.tenant_limit - (select count(*) from headway.leases x where x.kind = k.kind and x.tenant_id = l.tenant_id)
+          -- Counted only where there is a limit: the cost of a claim does not grow with the leases that are held.
+          case when k.tenant_limit is not null then k.tenant_limit - (
+            select count(*) from headway.leases x where x.kind = k.kind and x.tenant_id = l.tenant_id
+          ) end
         ))
         for no key update skip locked
       ) j
