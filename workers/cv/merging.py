@@ -1,7 +1,7 @@
-"""Merges what a CV says into a profile: adds, completes and brings up to date, and never overrules the person.
+"""Merges what a CV says into a profile: adds, completes, brings up to date, and never overrules the person.
 
-A field that came from a CV takes the newer CV's word. What the person has typed or said stays; a note tells when
-the CV says otherwise. Nothing is ever deleted. Merging the same document again changes nothing.
+A field that came from a CV takes the newer CV's word. What the person has typed or said stays; a note tells
+when the CV says otherwise. Nothing is ever deleted. Merging the same document again changes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ SCALARS = (
     "first_name", "last_name", "email", "professional_headline", "bio", "location", "phone", "linkedin_url",
     "website",
 )  # fmt: skip
-TABLES = ("work_experience", "board_experience", "education")
+TABLES: dict[str, Callable[[Any, Any], bool]] = {
+    "work_experience": same_job,
+    "board_experience": same_board,
+    "education": same_study,
+}
+"""The three lists of a profile, and when two entries of each are the same."""
 _OVERRULED = ("cv", "linkedin")
 _DATES = ("start_date", "end_date")
 _KEEPS_SPELLING = ("company", "title", "organization", "role", "institution", "degree", "field_of_study")
@@ -60,8 +65,8 @@ def merge(owner: UUID, stored: FullProfile, found: FullProfile, *, sandbox: bool
     result = Merge({})
     fields, sources = _profile(stored.profile, found.profile, result.notes)
     whole = stored.model_copy(deep=True)
-    for table, same in zip(TABLES, (same_job, same_board, same_study), strict=True):
-        rows, merged = _entries(owner, table, stored, getattr(found, table), same, result.notes)
+    for table in TABLES:
+        rows, merged = _entries(owner, table, stored, getattr(found, table))
         result.document[table] = rows
         setattr(whole, table, merged)
     whole.profile = stored.profile.model_copy(update=fields)
@@ -69,6 +74,8 @@ def merge(owner: UUID, stored: FullProfile, found: FullProfile, *, sandbox: bool
     for name in ("has_board_experience", "current_board_roles", "professional_headline"):
         if getattr(whole.profile, name) != getattr(stored.profile, name):
             fields[name] = getattr(whole.profile, name)
+    if "professional_headline" in fields:
+        sources["professional_headline"] = "cv"
     fields["sandbox"] = sandbox or stored.profile.sandbox
     shown = Profile.model_validate(fields).model_dump(mode="json", include=set(fields))
     result.document["profile"] = shown | {"data_sources": sources}
@@ -107,17 +114,12 @@ def _languages(stored: Sequence[Language], found: Sequence[Language]) -> list[La
 
 
 def _entries(
-    owner: UUID,
-    table: str,
-    stored: FullProfile,
-    found: Sequence[EntryT],
-    same: Callable[[Any, Any], bool],
-    notes: list[str],
+    owner: UUID, table: str, stored: FullProfile, found: Sequence[EntryT]
 ) -> tuple[list[dict[str, Any]], list[EntryT]]:
     existing: list[EntryT] = getattr(stored, table)
     rows: list[dict[str, Any]] = []
     merged = {entry.id: entry for entry in existing}
-    for known, entry in pairs(existing, found, lambda e: entry_id(owner, table, e), same):
+    for known, entry in pairs(existing, found, lambda e: entry_id(owner, table, e), TABLES[table]):
         if known is None:
             new = entry.model_copy(update={"id": entry_id(owner, table, entry), "source": "cv"})
             rows.append(new.model_dump(mode="json", exclude_none=True))
