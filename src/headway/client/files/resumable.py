@@ -22,7 +22,6 @@ __all__ = ["ResumableUpload"]
 _log = logging.getLogger(__name__)
 
 _GONE = 410
-_LOCKED = 423
 _FAREWELL_S = 10.0
 
 
@@ -51,12 +50,8 @@ class ResumableUpload:
         self._progress = progress
         self._digest = RunningDigest(source)
         self._offset = 0
-        self._earlier = claim.recall()
-        if self._earlier is not None:
-            destination = replace(destination, path=self._earlier.path, mark=self._earlier.mark)
-        self.destination = destination
-        self._tus = Tus(exchange, destination)
         self._upload_id: str | None = None
+        self._aim_at(destination)
 
     async def run(self) -> str:
         """Upload what is missing; the SHA-256 of the whole.
@@ -68,7 +63,6 @@ class ResumableUpload:
         try:
             upload_id = await self._begin()
             await self._send(upload_id)
-            self._source.check_unchanged()
         except BaseException as error:
             if not self._is_to_be_continued(error):
                 self._claim.forget()
@@ -78,18 +72,25 @@ class ResumableUpload:
         await self._progress.tell(self._source.size)
         return await self._digest.hexdigest()
 
+    def _aim_at(self, destination: Destination) -> None:
+        self.destination = destination
+        self._tus = Tus(self._exchange, destination)
+
     async def _begin(self) -> str:
-        if self._earlier is not None:
-            offset = await self._offset_of(self._earlier.upload_id)
-            if offset is not None:
-                self._upload_id, self._offset = self._earlier.upload_id, offset
-                self._progress.resumed = offset
-                await self._tell()
-                return self._upload_id
-            if await is_there(self._exchange, self.destination, self._source.size):
-                self._offset = self._source.size
-                return self._earlier.upload_id
-        return await self._create()
+        earlier, wanted = self._claim.recall(), self.destination
+        if earlier is None:
+            return await self._create()
+        self._aim_at(replace(wanted, path=earlier.path, mark=earlier.mark))
+        offset = await self._offset_of(earlier.upload_id)
+        if offset is None and await is_there(self._exchange, self.destination, self._source.size):
+            offset = self._source.size
+        if offset is None or offset > self._source.size:
+            self._aim_at(wanted)
+            return await self._create()
+        self._upload_id, self._offset = earlier.upload_id, offset
+        self._progress.resumed = offset
+        await self._progress.tell(min(offset, self._source.size - 1))
+        return earlier.upload_id
 
     async def _create(self) -> str:
         self._upload_id = await patiently(lambda _: self._tus.create(self._source.size))
@@ -137,6 +138,7 @@ class ResumableUpload:
             self._offset = there
 
     async def _send_chunk(self, upload_id: str) -> int:
+        self._source.check_unchanged()
         length = min(CHUNK, self._source.size - self._offset)
         start = self._offset
 
@@ -148,9 +150,6 @@ class ResumableUpload:
                 await self._progress.tell(min(start + sent, self._source.size - 1))
 
         return await self._tus.append(upload_id, start, length, body())
-
-    async def _tell(self) -> None:
-        await self._progress.tell(min(self._offset, max(self._source.size - 1, 0)))
 
     def _is_to_be_continued(self, error: BaseException) -> bool:
         """Whether it makes sense that another process finds this upload."""

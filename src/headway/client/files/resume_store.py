@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from headway.client.files.paths import check_path
+from headway.client.files.tus import UPLOAD_ID
+from headway.errors import InvalidRequest
 from headway.settings import FileSettings
 
 __all__ = ["Claim", "ResumeStore", "Unfinished"]
@@ -35,9 +38,17 @@ class Unfinished(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    upload_id: str
+    upload_id: str = Field(pattern=UPLOAD_ID.pattern)
     path: str
-    mark: str
+    mark: str = Field(pattern="^[0-9a-f]{32}$")
+
+    @field_validator("path")
+    @classmethod
+    def _leads_nowhere_else(cls, path: str) -> str:
+        try:
+            return check_path(path)
+        except InvalidRequest as error:
+            raise ValueError(error.message) from None
 
 
 class Claim:

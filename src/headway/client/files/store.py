@@ -22,7 +22,7 @@ from headway.client.files.signed import SignedUpload, read_signed_upload, sign_d
 from headway.client.files.source import Opened, Source, content_type_of, opened
 from headway.client.files.tus import CHUNK
 from headway.core.parts import FileRef
-from headway.errors import InvalidRequest
+from headway.errors import HeadwayError, InvalidRequest
 
 __all__ = ["DEFAULT_BUCKET", "Files"]
 
@@ -142,6 +142,15 @@ class Files:
                 destination = upload.destination
         else:
             sha256 = await upload_plainly(exchange, file, destination, progress)
+        try:
+            file.check_unchanged()
+        except InvalidRequest as error:
+            # Half of the one content and half of the other is nothing that anybody wants.
+            try:
+                await exchange.send("DELETE", f"/object/{destination.address}")
+            except HeadwayError as refusal:
+                error.add_note(f"{destination.bucket}/{destination.path} stays in Storage: {refusal.message}")
+            raise
         return FileRef(
             direction="input",
             name=file.name,

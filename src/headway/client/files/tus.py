@@ -16,13 +16,15 @@ from headway.client.files.destination import Destination
 from headway.client.files.exchange import Exchange
 from headway.errors import TransportError
 
-__all__ = ["CHUNK", "Tus"]
+__all__ = ["CHUNK", "UPLOAD_ID", "Tus"]
 
 CHUNK = 6 * 1024 * 1024
 
 _VERSION = "1.0.0"
 _BODY = "application/offset+octet-stream"
-_ID = re.compile(r"[A-Za-z0-9_=.-]{1,4096}")
+UPLOAD_ID = re.compile(r"^[A-Za-z0-9_=-]{1,4096}$")
+"""What an upload is called; in an address it leads nowhere else."""
+
 _NUMBER = re.compile(r"\d{1,18}")
 
 
@@ -63,7 +65,7 @@ class Tus:
         # Only the last part: behind a proxy the rest may name a host that nobody reaches, and the token is
         # sent to no address that an answer names.
         upload_id = str(answer.headers.get("location", "")).split("?")[0].rstrip("/").rpartition("/")[2]
-        if not _ID.fullmatch(upload_id):
+        if not UPLOAD_ID.fullmatch(upload_id):
             raise _nonsense("did not say under which address the upload goes on")
         return upload_id
 
