@@ -82,8 +82,8 @@ class JobEvent(Answer):
         percent: ``stage_started``: the job's percent at that moment.
         message: ``stage_started``: the job's message at that moment.
         step: ``step_…``: the step.
-        result: ``step_completed``: what the step answered.
-        result_omitted: ``step_completed``: that has more than 16 kB: read ``job_steps``.
+        result: ``step_completed``, ``completed``: what the step or the job has answered.
+        result_omitted: That was too large for an event: read ``job_steps`` or ``job_outputs``.
         name: ``emitted``, ``signalled``: its name.
         output: ``emitted``: the partial output.
         until: ``retry_scheduled``, ``lost``, ``snoozed``, ``released``, ``waiting``: when the job goes on.
@@ -120,6 +120,11 @@ class JobEvent(Answer):
         return self.type in ENDS
 
     @property
+    def has_result(self) -> bool:
+        """Whether a ``completed`` tells what the job has answered, which it does up to 8 kB."""
+        return self.type == "completed" and "result" in self.data
+
+    @property
     def status_after(self) -> JobStatus | None:
         """The job's status from here on; ``None`` when this type leaves it as it was."""
         return _STATUS_AFTER[self.type]
@@ -145,6 +150,8 @@ def _typed(event_type: object, data: Mapping[str, Any]) -> dict[str, Any]:
         typed["result_omitted"] = data.get("result_omitted", False)
     elif event_type == "emitted":
         typed = {"name": data.get("name"), "output": data.get("data")}
+    elif event_type == "completed":
+        typed = {"result": data.get("result"), "result_omitted": data.get("result_omitted", False)}
     elif event_type == "signalled":
         typed = {"name": data.get("name")}
     elif event_type in ("snoozed", "released", "waiting"):

@@ -19,9 +19,9 @@ from uuid import UUID
 
 from headway.core.event import JobEvent
 from headway.core.evolution import state_after, state_before_history
-from headway.core.job import JobState, Snapshot
+from headway.core.job import JobState, JobStatus, Snapshot
 from headway.core.message import JobMessage
-from headway.core.parts import Eta
+from headway.core.parts import Eta, Fault
 from headway.core.validation import read_answer, read_answers
 from headway.errors import InvalidRequest
 
@@ -56,6 +56,43 @@ class Update:
     def ended(self) -> bool:
         """Whether the run has ended with this."""
         return self.event.ends if self.event is not None else self.job.ended
+
+    @property
+    def status(self) -> JobStatus:
+        """``pending``, ``processing``, ``completed``, ``failed`` or ``cancelled``."""
+        return self.job.status
+
+    @property
+    def percent(self) -> float:
+        """0 to 100; within an attempt it never falls."""
+        return self.job.percent
+
+    @property
+    def stage(self) -> str | None:
+        """What is being done."""
+        return self.job.stage
+
+    @property
+    def message(self) -> str | None:
+        """What the handler says of it."""
+        return self.job.message
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Free figures of the handler."""
+        return self.job.metrics
+
+    @property
+    def error(self) -> Fault | None:
+        """What the latest attempt failed of, until the next one starts."""
+        return self.job.error
+
+    @property
+    def output(self) -> Any:
+        """Partial output that came with this: what was emitted, or a step's result; ``None`` without."""
+        if self.event is None:
+            return None
+        return self.event.output if self.event.type == "emitted" else self.event.result
 
 
 class Feed:

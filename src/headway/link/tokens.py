@@ -24,10 +24,14 @@ class TokenFacts:
     Args:
         subject: ``sub``; ``None`` for keys and for what is no JWT.
         life: Seconds for which it will be accepted still; ``None`` when there is no telling.
+        whole_life: Seconds from its making to its end; ``None`` when it does not say.
+        expired: Whether it has ended by this machine's clock, which may be wrong.
     """
 
     subject: str | None = None
     life: float | None = None
+    whole_life: float | None = None
+    expired: bool = False
 
 
 def read_token(token: str, wall: Callable[[], float] = time.time) -> TokenFacts:
@@ -41,14 +45,18 @@ def read_token(token: str, wall: Callable[[], float] = time.time) -> TokenFacts:
     subject = claims.get("sub")
     expires, issued = _number(claims.get("exp")), _number(claims.get("iat"))
     life: float | None = None
+    whole: float | None = None
+    expired = False
     if expires is not None:
         life = expires - wall()
+        expired = life <= 0
         if issued is not None and expires > issued:
+            whole = expires - issued
             # A clock that is behind would make the token look younger than it can be,
             # and one that is ahead would make every token look expired.
-            life = min(life, expires - issued) if life > 0 else expires - issued
+            life = min(life, whole) if life > 0 else whole
         life = max(life, 0.0)
-    return TokenFacts(subject if isinstance(subject, str) and subject else None, life)
+    return TokenFacts(subject if isinstance(subject, str) and subject else None, life, whole, expired)
 
 
 def is_secret_key(api_key: str) -> bool:

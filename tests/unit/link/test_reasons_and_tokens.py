@@ -99,14 +99,14 @@ def token(claims: Any) -> str:
 @pytest.mark.parametrize(
     ("claims", "facts"),
     [
-        ({"sub": "u", "exp": 1_600, "iat": 1_000}, TokenFacts("u", 600)),
-        ({"sub": "u", "exp": 1_600, "iat": 400}, TokenFacts("u", 600)),
+        ({"sub": "u", "exp": 1_600, "iat": 1_000}, TokenFacts("u", 600, 600)),
+        ({"sub": "u", "exp": 1_600, "iat": 400}, TokenFacts("u", 600, 1_200)),
         ({"sub": "u", "exp": 1_600}, TokenFacts("u", 600)),
         # The machine's clock is an hour behind: no token lives longer than it was made for.
-        ({"sub": "u", "exp": 8_200, "iat": 4_600}, TokenFacts("u", 3_600)),
+        ({"sub": "u", "exp": 8_200, "iat": 4_600}, TokenFacts("u", 3_600, 3_600)),
         # The machine's clock is far ahead: every token looks expired, and is not.
-        ({"sub": "u", "exp": 900, "iat": 300}, TokenFacts("u", 600)),
-        ({"sub": "u", "exp": 900}, TokenFacts("u", 0)),
+        ({"sub": "u", "exp": 900, "iat": 300}, TokenFacts("u", 600, 600, expired=True)),
+        ({"sub": "u", "exp": 900}, TokenFacts("u", 0, None, expired=True)),
         ({"role": "anon", "exp": 1_600}, TokenFacts(None, 600)),
         ({"sub": ""}, TokenFacts()),
         ({"sub": 5, "exp": "soon"}, TokenFacts()),

@@ -1,0 +1,247 @@
+"""One party's way into one project: requests, Storage, Realtime, all with the same identity."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+from postgrest import AsyncPostgrestClient
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from headway.client.identity import Identity
+from headway.client.leases import Leases
+from headway.client.policy import ClientPolicy
+from headway.client.session import Session, http_client
+from headway.core.repetition import may_repeat
+from headway.errors import ConfigError, Denied, HeadwayError, TransportError
+from headway.link import LinkPolicy, RealtimeLink
+
+__all__ = ["Connection"]
+
+_EXPIRED = "PGRST303"
+
+
+class Connection:
+    """Sends what a client asks, repeats what may be repeated, and listens.
+
+    Args:
+        url: The project's URL, checked.
+        identity: Whom it speaks for.
+        policy: Time limits.
+        link_policy: Realtime's; its defaults when omitted.
+        http: What to send by; a client of its own when omitted.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        identity: Identity,
+        policy: ClientPolicy,
+        *,
+        link_policy: LinkPolicy | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.url = url
+        self.identity = identity
+        self.policy = policy
+        self._link_policy = link_policy or LinkPolicy()
+        self._owns_http = http is None
+        self.http = http or http_client(policy)
+        self._session = Session(self.http)
+        self._rest: tuple[str, AsyncPostgrestClient] | None = None
+        self._link: RealtimeLink | None = None
+        self._linking = asyncio.Lock()
+        self.leases = Leases(self)
+        self.closed = False
+        self._loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
+        self._watching: set[asyncio.Task[None]] = set()
+
+    async def headers(self) -> Mapping[str, str]:
+        """``apikey`` and ``Authorization``, the token fresh enough for a request that starts now."""
+        return await self.identity.headers()
+
+    async def owner(self) -> str | None:
+        """The signed-in user's id; ``None`` for a secret key, and for nobody."""
+        return await self.identity.subject()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was made on the running loop, in this process."""
+        return self._pid == os.getpid() and self._loop is asyncio.get_running_loop()
+
+    def refuse_if_elsewhere(self) -> None:
+        """Raises:
+        ConfigError: another loop of this process still runs with it.
+        """
+        if self._pid == os.getpid() and not self._loop.is_closed():
+            raise ConfigError(
+                "the client is in use on another event loop",
+                hint="Make one AsyncHeadway for each event loop, or use Headway, which any thread may call.",
+                code="wrong_event_loop",
+            )
+
+    # Requests -----------------------------------------------------------------------------------------------
+
+    async def call(self, function: str, arguments: Any = None, *, attempts: int | None = None) -> Any:
+        """What a function of schema ``headway`` answers.
+
+        Args:
+            function: Its name.
+            arguments: By name; a list or object for functions that take the body itself.
+            attempts: Instead of the policy's.
+
+        Raises:
+            HeadwayError: it was refused, or could not be asked.
+        """
+
+        async def send(rest: AsyncPostgrestClient) -> Any:
+            return (await rest.rpc(function, {} if arguments is None else arguments).execute()).data
+
+        return await self._repeated(send, function=function, attempts=attempts)
+
+    async def select(
+        self, build: Callable[[AsyncPostgrestClient], Any], *, attempts: int | None = None
+    ) -> Any:
+        """The rows of a query.
+
+        Args:
+            build: Makes the query from PostgREST's client for schema ``headway``.
+            attempts: Instead of the policy's.
+
+        Raises:
+            HeadwayError: it was refused, or could not be asked.
+        """
+
+        async def send(rest: AsyncPostgrestClient) -> Any:
+            return (await build(rest).execute()).data
+
+        return await self._repeated(send, method="GET", attempts=attempts)
+
+    async def _repeated(
+        self,
+        send: Callable[[AsyncPostgrestClient], Any],
+        *,
+        method: str = "POST",
+        function: str | None = None,
+        attempts: int | None = None,
+    ) -> Any:
+        policy = self.policy
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(
+                lambda error: may_repeat(error, method=method, function=function) and self._is_soon(error)
+            ),
+            stop=stop_after_attempt(policy.attempts if attempts is None else attempts),
+            wait=self._pause,
+            reraise=True,
+        )
+        return await retrying(self._send, send)
+
+    async def _send(self, send: Callable[[AsyncPostgrestClient], Any]) -> Any:
+        self.refuse_if_closed()
+        try:
+            return await send(await self._postgrest())
+        except Denied as error:
+            if error.code != _EXPIRED:
+                raise
+            # Nothing was done: the token was refused before anything else.
+            before = await self.identity.token()
+            if await self.identity.token(renew=True) == before:
+                raise _expired(error) from error
+        return await send(await self._postgrest())
+
+    async def _postgrest(self) -> AsyncPostgrestClient:
+        headers = await self.identity.headers()
+        bearer = headers["Authorization"]
+        if self._rest is None or self._rest[0] != bearer:
+            rest = AsyncPostgrestClient(
+                f"{self.url}/rest/v1",
+                schema="headway",
+                headers=headers,
+                http_client=self._session,
+                # Repetition is decided here, by what is known of the function.
+                retry_enabled=False,
+            )
+            self._rest = bearer, rest
+        return self._rest[1]
+
+    def _is_soon(self, error: BaseException) -> bool:
+        after = error.retry_after if isinstance(error, TransportError) else None
+        return after is None or after <= self.policy.timeout
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, TransportError) and error.retry_after is not None:
+            return error.retry_after
+        bound = min(self.policy.retry_cap, self.policy.retry_base * 2 ** (state.attempt_number - 1))
+        return random.uniform(0, bound)  # noqa: S311 - spreads load, keeps no secret
+
+    # Realtime -----------------------------------------------------------------------------------------------
+
+    async def link(self) -> RealtimeLink:
+        """The one Realtime link of this client, connecting since it was first asked for.
+
+        Raises:
+            HeadwayError: there is no token to connect with.
+        """
+        async with self._linking:
+            self.refuse_if_closed()
+            if self._link is None:
+                identity = self.identity
+                has_token = await identity.token() is not None
+                self._link = RealtimeLink(
+                    self.url,
+                    identity.key,
+                    token=identity.durable_token if has_token else None,
+                    policy=self._link_policy,
+                )
+                await self._link.start()
+            return self._link
+
+    def keep(self, watching: asyncio.Task[None]) -> None:
+        """End this task too when the client is closed."""
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
+
+    async def close(self) -> None:
+        """Let go of every task and socket; safe to call twice."""
+        self.closed = True
+        watching = tuple(self._watching)
+        for task in watching:
+            task.cancel()
+        if watching:
+            await asyncio.wait(watching)
+        await self.leases.close()
+        async with self._linking:
+            link, self._link = self._link, None
+            if link is not None:
+                await link.stop()
+        if self._owns_http:
+            await self.http.aclose()
+
+    def refuse_if_closed(self) -> None:
+        """Raises:
+        TransportError: the client was closed.
+        """
+        if self.closed:
+            raise self.closed_error()
+
+    @staticmethod
+    def closed_error() -> TransportError:
+        """What whoever still waits for a closed client is told."""
+        return TransportError("the client is closed", hint="Make another one.", code="client_closed")
+
+
+def _expired(error: HeadwayError) -> Denied:
+    return Denied(
+        error.message,
+        hint="Pass a fresh access token, or a function that makes one; if it is fresh, set this machine's "
+        "clock or the issuer's right.",
+        code=error.code,
+        details=error.details,
+        status=getattr(error, "status", None),
+    )

@@ -1,0 +1,124 @@
+"""Waits for a job's end, and makes of it what the job has answered or the error that it died of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from headway.client.connection import Connection
+from headway.client.job_watcher import JobWatcher
+from headway.client.reading import read_result, read_snapshot
+from headway.client.telling import OnUpdate
+from headway.client.watch import Watch
+from headway.core.feed import Update
+from headway.core.job import Snapshot
+from headway.core.validation import field_path
+from headway.errors import HeadwayError, JobCancelled, JobEnded, JobFailed, SchemaMismatch, TimedOut
+
+__all__ = ["as_type", "result_of", "wait_for_result"]
+
+_log = logging.getLogger("headway.client")
+
+
+async def wait_for_result(
+    connection: Connection,
+    job_id: UUID,
+    *,
+    timeout: float | None,
+    into: Any,
+    fresh: bool,
+    on_update: OnUpdate[Update] | None,
+) -> Any:
+    """What the job has answered, when it has.
+
+    Raises:
+        JobFailed, JobCancelled: it has ended otherwise.
+        TimedOut: it has not ended in time; it goes on.
+    """
+    last: Update | None = None
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            Watch(connection, JobWatcher(job_id, fresh=fresh), on_update) as watch,
+        ):
+            async for update in watch:
+                last = update
+            if last is None:
+                raise connection.closed_error()
+            return as_type(await result_of(connection, job_id, last), into)
+    except TimeoutError:
+        raise _late(timeout, last) from None
+
+
+async def result_of(connection: Connection, job_id: UUID, last: Update) -> Any:
+    """The result of a job whose last update this is.
+
+    Raises:
+        JobFailed, JobCancelled: it has none.
+    """
+    if last.status == "completed":
+        if last.snapshot is not None and not last.snapshot.result_omitted:
+            return last.snapshot.result
+        event = last.event
+        if event is not None and event.has_result:
+            return event.result
+        return await read_result(connection, job_id)
+    raise await _ended(connection, job_id, last)
+
+
+def as_type(result: Any, into: Any) -> Any:
+    """A result as a value of a type; as it is when ``into`` is ``None``.
+
+    Raises:
+        SchemaMismatch: it does not fit; the message names the field, never its content.
+    """
+    if into is None:
+        return result
+    try:
+        return _adapter(into).validate_python(result)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        path = field_path(first["loc"])
+        raise SchemaMismatch(
+            f"the result is not as expected: {path or 'it'}: {first['msg'].lower()}",
+            hint="Pass as `into` the type that the worker's handler returns, of the same version.",
+            code="result_mismatch",
+            details=path,
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _adapter(into: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(into)
+
+
+async def _ended(connection: Connection, job_id: UUID, last: Update) -> JobEnded:
+    snapshot: Snapshot | None = last.snapshot
+    if snapshot is None:
+        try:
+            snapshot = await read_snapshot(connection, job_id)
+        except HeadwayError as error:
+            # What is known already is worth more than the reason for which more is not.
+            _log.info("the last snapshot of job %s could not be read: %s", job_id, error)
+    if last.status == "cancelled":
+        reason = last.event.reason if last.event is not None else snapshot and snapshot.cancel_reason
+        said = f": {reason}" if reason else ""
+        return JobCancelled(f"the job was cancelled{said}", snapshot=snapshot)
+    fault = last.error
+    if fault is None:
+        return JobFailed(snapshot=snapshot)
+    return JobFailed(fault.message, hint=fault.hint, code=fault.code, snapshot=snapshot)
+
+
+def _late(timeout: float | None, last: Update | None) -> TimedOut:
+    known = "" if last is None else f"; it is {last.status} at {last.percent:g} %"
+    return TimedOut(
+        f"the job has not ended within {timeout:g} s{known}",
+        hint="It goes on: wait again, watch it, or cancel it.",
+        code="result_timeout",
+    )

@@ -1,0 +1,115 @@
+"""Sends jobs, and the files that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from headway.client.connection import Connection
+from headway.client.files import Attachable, Files, OnProgress
+from headway.core.answers import Submitted, SubmittedMany
+from headway.core.ids import new_id
+from headway.core.submission import Submission, read_submission, submissions_body
+from headway.core.validation import read_answer
+from headway.errors import InvalidRequest, NotFound
+
+__all__ = ["Job", "submission_of", "submit_many", "submit_one"]
+
+Job: TypeAlias = Submission | Mapping[str, Any]
+"""One of many jobs: the fields that ``submit`` takes, ``kind`` among them."""
+
+_SECONDS = {"delay": "delay_seconds", "retention": "retention_seconds"}
+
+
+def submission_of(fields: Mapping[str, Any], path: str = "") -> Submission:
+    """A valid submission from what ``submit`` was given.
+
+    Args:
+        fields: By ``submit``'s names; ``None`` counts as left out.
+        path: What to put before the names of fields in errors.
+
+    Raises:
+        InvalidRequest: a field is wrong.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    for short, column in _SECONDS.items():
+        if short in given:
+            given[column] = _seconds(given.pop(short))
+    retention = given.get("retention_seconds")
+    if isinstance(retention, float) and retention.is_integer():
+        given["retention_seconds"] = int(retention)
+    # Ids that follow each other in time keep jobs that are claimed together on the same pages.
+    given.setdefault("id", new_id())
+    return read_submission(given, path)
+
+
+async def submit_one(
+    connection: Connection,
+    fields: Mapping[str, Any],
+    files: Mapping[str, Attachable] | None,
+    bucket: str,
+    on_upload: OnProgress | None,
+) -> Submitted:
+    """Submit one job; its files are uploaded first, and removed again when there is no job for them.
+
+    Raises:
+        HeadwayError: the job was refused, or could not be sent; nothing is left behind.
+    """
+    submission = submission_of(fields)
+    if not files:
+        return await _submit(connection, submission)
+    attaching = Files(connection).attaching(
+        files, bucket=bucket, organization_id=submission.organization_id, on_progress=on_upload
+    )
+    async with attaching as attached:
+        attached.stored = lambda: _exists(connection, submission.id)
+        with_files = submission_of({**fields, "id": submission.id, "files": attached.files})
+        answer = await _submit(connection, with_files)
+        attached.settle(keep=answer.created or answer.merged == "debounce_key")
+    return answer
+
+
+async def submit_many(
+    connection: Connection, jobs: Iterable[Job], batch_id: UUID | None, batch_name: str | None
+) -> SubmittedMany:
+    """Submit up to 10,000 jobs in one request: all of them or none.
+
+    Raises:
+        HeadwayError: one was refused (its place is named), or they could not be sent.
+    """
+    submissions = [
+        job if isinstance(job, Submission) else submission_of(_without_files(job, place), f"jobs[{place}]")
+        for place, job in enumerate(jobs)
+    ]
+    body = submissions_body(submissions, batch_id=batch_id, batch_name=batch_name)
+    return read_answer(SubmittedMany, await connection.call("submit_many", body), "answer to submit_many")
+
+
+async def _submit(connection: Connection, submission: Submission) -> Submitted:
+    return read_answer(Submitted, await connection.call("submit", submission.body()), "answer to submit")
+
+
+async def _exists(connection: Connection, job_id: UUID) -> bool:
+    try:
+        await connection.call("snapshot", {"job_id": str(job_id)})
+    except NotFound:
+        return False
+    return True
+
+
+def _without_files(job: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+    files = job.get("files")
+    if isinstance(files, Mapping):
+        raise InvalidRequest(
+            f"jobs[{place}].files: files are uploaded for one job at a time",
+            hint="Upload them first and send their FileRefs as a list, or submit the job by itself.",
+            code="HW100",
+            details=f"jobs[{place}].files",
+        )
+    return job
+
+
+def _seconds(value: Any) -> Any:
+    return value.total_seconds() if isinstance(value, timedelta) else value
