@@ -17,7 +17,11 @@ __all__ = ["PROVIDERS", "load_provider"]
 
 PROVIDERS: Mapping[str, str] = MappingProxyType(
     {
+        "gemini": "headway.sandbox.gemini",
+        "hunter": "headway.sandbox.hunter",
+        "neverbounce": "headway.sandbox.neverbounce",
         "openai": "headway.sandbox.openai",
+        "places": "headway.sandbox.places",
     }
 )
 """The module of each provider, by the prefix that it is served under."""

@@ -1,0 +1,42 @@
+"""Gemini's way to write a schema, as JSON Schema.
+
+Source: https://ai.google.dev/api/caching#Schema (an OpenAPI 3.0 subset: types in capitals, ``nullable``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["json_schema"]
+
+_NUMBERS = {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
+_INNER = {"items", "additionalProperties"}
+_SNAKE = {"any_of": "anyOf", "max_items": "maxItems", "min_items": "minItems"}
+
+
+def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON Schema that says the same.
+
+    Args:
+        schema: A ``responseSchema``; a JSON Schema stays what it is.
+    """
+    written: dict[str, Any] = {}
+    for given, value in schema.items():
+        key = _SNAKE.get(given, given)
+        if key == "type" and isinstance(value, str):
+            written[key] = value.lower()
+        elif key in _NUMBERS:
+            written[key] = int(value)
+        elif key in ("properties", "$defs") and isinstance(value, Mapping):
+            written[key] = {name: json_schema(part) for name, part in value.items()}
+        elif key in _INNER and isinstance(value, Mapping):
+            written[key] = json_schema(value)
+        elif key in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
+            written[key] = [json_schema(part) for part in value]
+        elif key not in ("nullable", "propertyOrdering", "property_ordering"):
+            written[key] = value
+    if schema.get("nullable"):
+        title = {"title": written.pop("title")} if "title" in written else {}
+        return {**title, "anyOf": [written, {"type": "null"}]}
+    return written
