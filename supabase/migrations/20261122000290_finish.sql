@@ -192,7 +192,10 @@ begin
       end,
       m.run, m.attempt, m.moment,
       case
-        when m.status = 'completed' then '{}'
+        -- With the news, so that whoever waits for a small result need not ask for it.
+        when m.status = 'completed' and (m.result is null or pg_column_size(m.result) <= 8192)
+          then jsonb_build_object('result', m.result)
+        when m.status = 'completed' then '{"result_omitted": true}'
         when m.status = 'cancelled' then jsonb_strip_nulls(jsonb_build_object('reason', m.reason_to_cancel))
         when m.status = 'failed' or m.outcome in ('retry', 'lost') then jsonb_strip_nulls(jsonb_build_object(
           'code', m.error_code, 'message', m.error_message, 'hint', m.error_hint, 'step', m.error_step,

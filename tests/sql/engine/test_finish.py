@@ -35,6 +35,28 @@ async def test_a_completed_job_has_a_result_a_full_bar_and_a_last_event(engine: 
     assert await engine.admin.fetchval("select count(*) from headway.leases") == 0
 
 
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ({"ok": True}, {"result": {"ok": True}}),
+        (None, {"result": None}),
+        ("".join(chr(33 + n * 7 % 90) for n in range(60_000)), {"result_omitted": True}),
+    ],
+    ids=["small", "none", "large"],
+)
+async def test_the_end_tells_a_small_result(engine: Engine, result: object, told: Row) -> None:
+    worker = await engine.worker("k.a")
+    user = await engine.user()
+    await user.submit("k.a")
+    lease = await worker.claim_one()
+
+    await worker.finish(lease, result=result)
+
+    assert (await user.events(lease["job_id"]))[-1]["data"] == told
+    (output,) = await user.fetch("select result from headway.job_outputs")
+    assert output["result"] == result
+
+
 async def test_finishing_again_says_so_and_changes_nothing(engine: Engine) -> None:
     worker = await engine.worker("k.a")
     await engine.service.submit("k.a")
