@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import httpx
     from storage3 import AsyncStorageClient
 
+    from headway.link import RealtimeLink
+
 __all__ = ["Condition", "Service", "ServiceContext"]
 
 
@@ -84,6 +86,7 @@ class ServiceContext:
         condition: How the worker is now.
         routes: The app's own routes, for the HTTP port.
         api: What those routes are given.
+        link: Its Realtime link; ``None`` where there is none.
     """
 
     settings: WorkerSettings
@@ -99,3 +102,4 @@ class ServiceContext:
     condition: Callable[[], Condition]
     routes: Sequence[Route]
     api: WorkerApi
+    link: RealtimeLink | None = None
