@@ -176,10 +176,8 @@ class Prompt:
             self.tokens += count_tokens(str(part.get("refusal")))
         elif kind in ("image_url", "input_image"):
             image = part.get("image_url")
-            detail = part.get("detail", "auto")
-            if isinstance(image, Mapping):
-                image, detail = image.get("url"), image.get("detail", "auto")
-            self._image(image, low=detail == "low", param=param)
+            given = image if isinstance(image, Mapping) else {"url": image, "detail": part.get("detail")}
+            self._image(given.get("url"), low=given.get("detail") == "low", param=param)
         else:
             raise OpenAIError(
                 400,

@@ -1,0 +1,370 @@
+"""``TextModel``: what the pipelines ask, whichever provider answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar, overload
+
+from pydantic import BaseModel
+
+from headway import HeadwayError
+from workers.llm.calls import Adapter, Call, Reply, Turn
+from workers.llm.clients import gemini_client, openai_client
+from workers.llm.errors import AnswerInvalid, AnswerTooLong, ContentFiltered, ModelRefused
+from workers.llm.gemini_adapter import GeminiAdapter
+from workers.llm.media import Medium
+from workers.llm.openai_adapter import OpenAIAdapter
+from workers.llm.parsing import Unfit, correction, read_answer
+from workers.llm.prices import PriceList
+from workers.llm.prompts import Prompt
+from workers.llm.retries import Passing, patiently
+from workers.llm.settings import LlmSettings
+
+__all__ = ["Paying", "TextModel", "gemini_model", "openai_model", "text_model"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_SHORTEST_S = 1.0
+
+
+class _PaidCall(Protocol):
+    def cost(
+        self, *, cost: Decimal, quantity: int, model: str | None = None, unit: str | None = None
+    ) -> None: ...
+
+    def unknown(self) -> None: ...
+
+
+class Paying(Protocol):
+    """What a call needs of a job's context."""
+
+    def paid_call(
+        self,
+        *,
+        provider: str,
+        max_cost: Decimal,
+        model: str | None = None,
+        unit: str | None = None,
+        step: str | None = None,
+    ) -> AbstractAsyncContextManager[Any]: ...
+
+    @property
+    def time_left(self) -> float: ...
+
+
+class TextModel:
+    """Answers prompts: as text, as a stream of text, or as a validated pydantic model.
+
+    Every call is reserved with its greatest cost before it is made and recorded with its exact cost after it,
+    in the job's usage. Faults that pass are waited for as long as the settings allow, and then become
+    ``headway.Retry``; refusals become errors of ``workers.llm.errors``.
+
+    Args:
+        adapter: The provider.
+        model: The model's name.
+        prices: What it costs.
+        settings: How patient to be.
+
+    Raises:
+        ConfigError: the price list does not know the model.
+    """
+
+    def __init__(self, adapter: Adapter, model: str, prices: PriceList, settings: LlmSettings) -> None:
+        self.model = model
+        self._adapter = adapter
+        self._settings = settings
+        self._input = prices.find(adapter.provider, model, "input_token")
+        self._cached = prices.find(adapter.provider, model, "cached_input_token")
+        self._output = prices.find(adapter.provider, model, "output_token")
+        self._places = asyncio.Semaphore(settings.concurrency)
+
+    @property
+    def provider(self) -> str:
+        """Whose model it is."""
+        return self._adapter.provider
+
+    @overload
+    async def complete(
+        self,
+        prompt: Prompt,
+        *,
+        schema: type[M],
+        ctx: Paying,
+        images: Sequence[Medium] = (),
+        step: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> M: ...
+    @overload
+    async def complete(
+        self,
+        prompt: Prompt,
+        *,
+        schema: None = None,
+        ctx: Paying,
+        images: Sequence[Medium] = (),
+        step: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> str: ...
+    async def complete(
+        self,
+        prompt: Prompt,
+        *,
+        schema: type[M] | None = None,
+        ctx: Paying,
+        images: Sequence[Medium] = (),
+        step: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> M | str:
+        """Ask, and get the whole answer.
+
+        An answer that is not valid by the schema is given back to the model with what is wrong with it, and
+        one that was cut off by the limit is asked for again with twice the limit, both as often as
+        ``settings.repairs`` allows.
+
+        Args:
+            prompt: What is asked.
+            schema: The answer's form; ``None`` for text.
+            ctx: The job's context: its budget, its usage, its time.
+            images: What the prompt shows.
+            step: Under which name the usage is recorded; the running step when omitted.
+            max_tokens: The most tokens of the answer; the settings' when omitted.
+            temperature: How much chance there is in the words; the model's own when omitted.
+
+        Raises:
+            Retry: the provider cannot answer now.
+            BudgetExceeded: the job's budget does not allow the call.
+            ModelRefused, ContentFiltered, AnswerTooLong, AnswerInvalid, PromptTooLong, QuotaExhausted,
+                ProviderDenied: as they say.
+        """
+        turns: tuple[Turn, ...] = (Turn("user", prompt.user, tuple(images)),)
+        limit = max_tokens or self._settings.max_output_tokens
+        repairs = self._settings.repairs
+        while True:
+            call = self._call(prompt.system, turns, schema, ctx, limit, temperature)
+            reply = await patiently(
+                lambda call=call: self._paid(call, ctx, step),  # type: ignore[misc]
+                tries=self._settings.tries,
+                patience=self._settings.patience,
+                time_left=lambda: ctx.time_left,
+            )
+            _check(reply)
+            if reply.finish == "length":
+                if repairs == 0 or schema is None:
+                    raise _too_long(limit)
+                limit *= 2
+            elif schema is None:
+                return reply.text
+            else:
+                try:
+                    return read_answer(reply.text, schema)
+                except Unfit as unfit:
+                    if repairs == 0:
+                        raise AnswerInvalid(
+                            f"The model's answers were not valid: {unfit}",
+                            hint="Retry the job; if it goes on, choose another model.",
+                        ) from unfit
+                    turns = (turns[0], Turn("assistant", reply.text), Turn("user", correction(unfit)))
+            repairs -= 1
+
+    async def stream(
+        self,
+        prompt: Prompt,
+        *,
+        ctx: Paying,
+        images: Sequence[Medium] = (),
+        step: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> AsyncIterator[str]:
+        """Ask, and get the words as they come.
+
+        Faults before the first word are waited for; one after it ends the attempt, because the words that
+        were given cannot be taken back.
+
+        Args:
+            prompt: What is asked.
+            ctx: The job's context.
+            images: What the prompt shows.
+            step: Under which name the usage is recorded.
+            max_tokens: The most tokens of the answer.
+            temperature: How much chance there is in the words.
+
+        Raises:
+            Retry: the provider cannot answer now, or broke off.
+            ApiError: as for ``complete``.
+        """
+        limit = max_tokens or self._settings.max_output_tokens
+        call = self._call(
+            prompt.system, (Turn("user", prompt.user, tuple(images)),), None, ctx, limit, temperature
+        )
+        pieces = self._paid_stream(call, ctx, step)
+
+        async def first() -> str | Reply:
+            nonlocal pieces
+            try:
+                return await anext(pieces)
+            except Passing:
+                pieces = self._paid_stream(call, ctx, step)
+                raise
+
+        piece = await patiently(
+            first,
+            tries=self._settings.tries,
+            patience=self._settings.patience,
+            time_left=lambda: ctx.time_left,
+        )
+        try:
+            while not isinstance(piece, Reply):
+                yield piece
+                piece = await anext(pieces)
+        except Passing as passing:
+            raise passing.as_retry() from passing.__cause__
+        finally:
+            await pieces.aclose()
+        _check(piece)
+        if piece.finish == "length":
+            raise _too_long(limit)
+
+    def most_cost(self, call: Call) -> Decimal:
+        """The most that a call can cost in US dollars.
+
+        Args:
+            call: What will be asked.
+        """
+        return self._input.of(self._adapter.most_prompt_tokens(call)) + self._output.of(call.max_tokens)
+
+    def _call(
+        self,
+        system: str,
+        turns: tuple[Turn, ...],
+        schema: type[BaseModel] | None,
+        ctx: Paying,
+        max_tokens: int,
+        temperature: float | None,
+    ) -> Call:
+        return Call(
+            self.model,
+            system,
+            turns,
+            schema.model_json_schema() if schema else None,
+            schema.__name__ if schema else "text",
+            max_tokens,
+            max(_SHORTEST_S, min(self._settings.read_timeout, ctx.time_left)),
+            temperature,
+        )
+
+    async def _paid(self, call: Call, ctx: Paying, step: str | None) -> Reply:
+        async with self._places, self._reserved(call, ctx, step) as paid:
+            with _explained(self._adapter, paid):
+                reply = await self._adapter.ask(call)
+            self._settle(paid, reply)
+            return reply
+
+    async def _paid_stream(
+        self, call: Call, ctx: Paying, step: str | None
+    ) -> AsyncGenerator[str | Reply, None]:
+        async with self._places, self._reserved(call, ctx, step) as paid:
+            with _explained(self._adapter, paid):
+                async for piece in self._adapter.stream(call):
+                    if isinstance(piece, Reply):
+                        self._settle(paid, piece)
+                    yield piece
+
+    def _reserved(self, call: Call, ctx: Paying, step: str | None) -> AbstractAsyncContextManager[Any]:
+        return ctx.paid_call(
+            provider=self.provider,
+            max_cost=self.most_cost(call),
+            model=self.model,
+            unit="token",
+            step=step,
+        )
+
+    def _settle(self, paid: _PaidCall, reply: Reply) -> None:
+        tokens = reply.tokens
+        if tokens is None:
+            paid.unknown()
+            return
+        for price, quantity in (
+            (self._input, tokens.prompt - tokens.cached),
+            (self._cached, tokens.cached),
+            (self._output, tokens.output),
+        ):
+            if quantity or price is self._input:
+                paid.cost(cost=price.of(quantity), quantity=quantity, model=reply.model, unit=price.unit)
+
+
+@contextmanager
+def _explained(adapter: Adapter, paid: _PaidCall) -> Iterator[None]:
+    """Turn what a provider's library raises into what it means for the job, and for the money."""
+    try:
+        yield
+    except (HeadwayError, GeneratorExit):
+        raise
+    except Exception as error:
+        meaning = error if isinstance(error, Passing) else adapter.explain(error)
+        if meaning is None:
+            raise
+        if isinstance(meaning, Passing) and meaning.spent:
+            paid.unknown()
+        if meaning is error:
+            raise
+        raise meaning from error
+
+
+def _check(reply: Reply) -> None:
+    if reply.finish == "refusal":
+        raise ModelRefused(
+            f"The model declined to answer: {(reply.refusal or 'it gave no reason')[:300]}",
+            hint="Look at the document; if it is harmless, retry the job or choose another model.",
+        )
+    if reply.finish == "content_filter":
+        raise ContentFiltered(hint="Look at the document; the provider's rules forbid an answer to it.")
+
+
+def _too_long(limit: int) -> AnswerTooLong:
+    return AnswerTooLong(
+        f"The answer did not fit into {limit} tokens.",
+        hint="Give a shorter document, or raise HEADWAY_LLM_MAX_OUTPUT_TOKENS.",
+    )
+
+
+@asynccontextmanager
+async def openai_model() -> AsyncIterator[TextModel]:
+    """OpenAI's model, whatever the settings choose: ``await ctx.shared(openai_model)``.
+
+    Raises:
+        ConfigError: a setting is missing or wrong.
+    """
+    settings = LlmSettings.load()
+    async with openai_client(settings) as client:
+        yield TextModel(OpenAIAdapter(client), settings.openai_model, PriceList.load(), settings)
+
+
+@asynccontextmanager
+async def gemini_model() -> AsyncIterator[TextModel]:
+    """Gemini's model, whatever the settings choose: ``await ctx.shared(gemini_model)``.
+
+    Raises:
+        ConfigError: a setting is missing or wrong.
+    """
+    settings = LlmSettings.load()
+    async with gemini_client(settings) as client:
+        yield TextModel(GeminiAdapter(client), settings.gemini_model, PriceList.load(), settings)
+
+
+@asynccontextmanager
+async def text_model() -> AsyncIterator[TextModel]:
+    """The model that the settings choose: ``await ctx.shared(text_model)``.
+
+    Raises:
+        ConfigError: a setting is missing or wrong.
+    """
+    chosen = openai_model if LlmSettings.load().provider == "openai" else gemini_model
+    async with chosen() as model:
+        yield model

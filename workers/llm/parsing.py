@@ -1,0 +1,68 @@
+"""Reads a model's structured answer, or says what is wrong with it in words that the model can act on."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["Unfit", "correction", "read_answer"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_MOST_FAULTS = 20
+
+
+class Unfit(Exception):
+    """An answer is not valid.
+
+    Args:
+        faults: What is wrong, each with its place.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        shown = faults[:_MOST_FAULTS]
+        more = len(faults) - len(shown)
+        super().__init__("; ".join(shown) + (f"; and {more} more" if more else ""))
+        self.faults = shown
+
+
+def read_answer(text: str, schema: type[M]) -> M:
+    """The answer as a model of its schema.
+
+    Args:
+        text: What the model wrote; a fence around the JSON is forgiven.
+        schema: The form that was asked for.
+
+    Raises:
+        Unfit: it is no JSON, or not of that form.
+    """
+    if fenced := _FENCE.match(text):
+        text = fenced[1]
+    try:
+        return schema.model_validate_json(text)
+    except ValidationError as error:
+        # Without the input: what goes into a job's error is read by people who may not read the document.
+        raise Unfit(
+            [
+                f"{'.'.join(map(str, each['loc'])) or 'answer'}: {each['msg']}"
+                for each in error.errors(include_input=False, include_url=False, include_context=False)
+            ]
+        ) from None
+
+
+def correction(unfit: Unfit) -> str:
+    """What to tell the model about its answer.
+
+    Args:
+        unfit: What was wrong.
+    """
+    faults = "\n".join(f"- {fault}" for fault in unfit.faults)
+    return (
+        "Your answer is not valid:\n"
+        f"{faults}\n"
+        "Give the whole answer again as one JSON object that fits the schema, with the same facts and "
+        "without these faults. Write nothing else."
+    )
