@@ -17,7 +17,7 @@ from typing import Any
 from headway.sandbox.answers.registry import reply, say
 from headway.sandbox.faults import Fault
 from headway.sandbox.gemini.files import Files
-from headway.sandbox.gemini.schema import json_schema
+from headway.sandbox.gemini.schema import camel_case, json_schema
 from headway.sandbox.google_errors import GoogleError
 from headway.sandbox.tokens import count_tokens, cut_to_tokens
 from headway.sandbox.vision import ImageInvalid, Images
@@ -63,6 +63,7 @@ class Question:
         Raises:
             GoogleError: it is not one that can be answered.
         """
+        body = _camel_cased(body)
         contents = body.get("contents")
         if not isinstance(contents, list) or not contents:
             raise GoogleError(400, "* GenerateContentRequest.contents: contents is not specified")
@@ -206,6 +207,18 @@ def answer_to(question: Question, model: str, fault: Fault | None) -> Answer:
     if question.limit is not None and count_tokens(text) > question.limit:
         return Answer(model, cut_to_tokens(text, question.limit), "MAX_TOKENS", None, question.tokens)
     return Answer(model, text, "STOP", None, question.tokens)
+
+
+def _camel_cased(value: Any) -> Any:
+    """Names of fields in one spelling; what is inside a schema are names of the caller's own."""
+    if isinstance(value, list):
+        return [_camel_cased(each) for each in value]
+    if isinstance(value, Mapping):
+        return {
+            (key := camel_case(name)): each if key.startswith("response") else _camel_cased(each)
+            for name, each in value.items()
+        }
+    return value
 
 
 def _look(images: Images, inline: Mapping[str, Any]) -> str:

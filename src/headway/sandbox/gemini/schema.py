@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["json_schema"]
+__all__ = ["camel_case", "json_schema"]
 
 _NUMBERS = {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
 _INNER = {"items", "additionalProperties"}
-_SNAKE = {"any_of": "anyOf", "max_items": "maxItems", "min_items": "minItems"}
+
+
+def camel_case(name: str) -> str:
+    """A field's name as Google's APIs answer it; in requests they take it with underscores too.
+
+    Args:
+        name: Such as ``file_uri``.
+    """
+    first, *others = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in others) if first else name
 
 
 def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +32,7 @@ def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     written: dict[str, Any] = {}
     for given, value in schema.items():
-        key = _SNAKE.get(given, given)
+        key = camel_case(given)
         if key == "type" and isinstance(value, str):
             written[key] = value.lower()
         elif key in _NUMBERS:
@@ -34,7 +43,7 @@ def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
             written[key] = json_schema(value)
         elif key in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
             written[key] = [json_schema(part) for part in value]
-        elif key not in ("nullable", "propertyOrdering", "property_ordering"):
+        elif key not in ("nullable", "propertyOrdering"):
             written[key] = value
     if schema.get("nullable"):
         title = {"title": written.pop("title")} if "title" in written else {}
