@@ -10,6 +10,7 @@ import orjson
 
 from headway.core.json_limits import storable
 from headway.core.lease import Claimed
+from headway.core.parts import FileRef
 from headway.core.stages import StageProgress
 from headway.errors import InvalidRequest
 from headway.worker.job import JobInfo
@@ -39,6 +40,7 @@ class Attempt:
         stop_message: What was said of that.
         told_to_stop: Whether it was asked to finish up.
         ended: Whether its outcome is decided.
+        made: Files that it has stored.
         on_stop: Called once, from the thread that decides, when it is to stop at once.
     """
 
@@ -60,8 +62,9 @@ class Attempt:
         self.stop_message: str | None = None
         self.told_to_stop = False
         self.ended = False
-        self.on_stop: Callable[[], None] | None = None
+        self.on_stop: Callable[[], object] | None = None
         self.reported_at = 0.0
+        self.made: list[FileRef] = []
         self._clock = clock
         self._progress = StageProgress(spec.plan)
         self._metrics: dict[str, Any] = {}

@@ -154,6 +154,7 @@ class Files:
             self._attempt.lease, [file.model_dump(mode="json", exclude={"direction"}, exclude_none=True)]
         )
         self._files["output", name] = file
+        self._attempt.made.append(file)
         return file
 
     async def signed_url(self, file: str | FileRef, expires: float = 3600.0) -> str:

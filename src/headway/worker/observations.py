@@ -15,7 +15,7 @@ _log = logging.getLogger("headway.worker")
 
 Learnt: TypeAlias = Literal["broadcast", "changes", "sweep", "poll", "slot", "start"]
 """How it was learnt that there is something to claim: a wake by broadcast or by a change of the table, the
-slow sweep, the fast poll while nothing is heard, a slot that became free while more was waiting, the start."""
+slow sweep, the fast poll while nothing is heard, a slot that became free while more waited, or the start."""
 
 Outcome: TypeAlias = Literal[
     "completed", "failed", "retried", "snoozed", "waiting", "released", "cancelled", "lost"

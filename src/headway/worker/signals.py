@@ -43,7 +43,9 @@ class Signals:
         given = self._attempt.claimed.signals
         if name in given:
             return given[name] if into is None else read_as(into, given[name], f"signal {name!r}")
-        left = await wait_deadline(self._attempt, self._store, f"wait for {name}", timeout)
+        run = self._attempt.job.run
+        step = f"wait for {name}" if run == 1 else f"wait for {name} {run}"
+        left = await wait_deadline(self._attempt, self._store, step, timeout)
         if left <= _OVER:
             raise TimedOut(
                 f"signal {name!r} did not come in time",

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from headway.core.json_limits import storable
@@ -21,7 +22,7 @@ from headway.worker.faults import describe
 from headway.worker.store import Store
 from headway.worker.tools import Tools
 
-__all__ = ["CURRENT_STEP", "Memo", "Steps", "read_as", "result_type"]
+__all__ = ["CURRENT_STEP", "Memo", "Steps", "mark_step", "read_as", "result_type"]
 
 CURRENT_STEP: ContextVar[str | None] = ContextVar("headway_step", default=None)
 """The step that the present code is part of, for the usage ledger."""
@@ -86,6 +87,7 @@ class Steps:
                 if inspect.isawaitable(value):  # a lambda around something async
                     value = await value
         except Exception as error:
+            mark_step(error, name)
             await self.fail(name, error)
             raise
         finally:
@@ -142,6 +144,15 @@ class Steps:
             raise LeaseLost(hint="Stop: another worker runs this job now.")
 
 
+def mark_step(error: BaseException, name: str) -> None:
+    """Remember in which step an exception was raised; the innermost counts."""
+    if not hasattr(error, "__headway_step__"):
+        try:
+            error.__headway_step__ = name  # type: ignore[attr-defined]
+        except AttributeError:
+            pass  # an exception with slots: the job fails without naming the step
+
+
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not 1 <= len(name) <= 200:
         raise InvalidRequest(
@@ -184,8 +195,8 @@ def read_as(target: Any, plain: Any, what: str) -> Any:
     if target in _UNTYPED:
         return plain
     try:
-        # As JSON: dates, UUIDs and tuples come back as what they were.
-        return _adapter(target).validate_python(plain, from_attributes=False)
+        # As JSON: dates, UUIDs and tuples come back as what they were, in strict models too.
+        return _adapter(target).validate_json(orjson.dumps(plain))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise ConfigError(
