@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 }
 _JOB_KEYS = ("job", "kind", "queue", "attempt")
 _LONGEST = 32_768
+_SEPARATORS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # What libraries say of every request and frame is for those who ask for it.
 _QUIET = ("httpx", "httpcore", "hpack", "realtime", "websockets", "uvicorn", "asyncio")
 
@@ -100,11 +103,12 @@ class JsonFormatter(_Formatter):
         for name, value in vars(record).items():
             if name not in _STANDARD and name not in line and not name.startswith("_"):
                 line[name] = value if isinstance(value, (bool, int, float)) else self._clean(_text(value))
-        return json.dumps(line, ensure_ascii=False)
+        # ASCII: line separators of Unicode and halves of surrogate pairs would break the line, or the stream.
+        return json.dumps(line)
 
 
 class TextFormatter(_Formatter):
-    """A line for people: time, level, job, message.
+    """A line for people: time, level, job, message; further lines of it, and of a trace, are indented.
 
     Args:
         redactor: Takes secrets out of everything.
@@ -118,9 +122,10 @@ class TextFormatter(_Formatter):
         if job["job"] is not None:
             where = f"{job['kind']} {str(job['job'])[:8]}#{job['attempt']}"
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
-        line = f"{time} {record.levelname:<7} {where}: {self._message(record)}"
-        trace = self._trace(record)
-        return f"{line}\n{trace}" if trace else line
+        text = self._message(record)
+        if trace := self._trace(record):
+            text = f"{text}\n{trace}"
+        return f"{time} {record.levelname:<7} {where}: {_harmless(text)}"
 
 
 def configure_logging(
@@ -175,6 +180,12 @@ def _form(wanted: Literal["auto", "json", "text"], stream: IO[str]) -> Literal["
     if wanted != "auto":
         return wanted
     return "text" if stream.isatty() else "json"
+
+
+def _harmless(text: str) -> str:
+    """Text that can neither pass for another line nor command a terminal."""
+    lines = _SEPARATORS.sub("\n", text).rstrip("\n").split("\n")
+    return "\n    ".join(_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line) for line in lines)
 
 
 def _text(value: object) -> str:
