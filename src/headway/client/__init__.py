@@ -8,17 +8,22 @@ from headway.client.page import Page
 from headway.client.policy import ClientPolicy
 from headway.client.proxies import RequestOrigin
 from headway.client.reading import LogLine, UsageRecord
+from headway.client.sync import Headway, SyncBatchHandle, SyncJobHandle, SyncWatch
 from headway.client.watch import Watch
 
 __all__ = [
     "AsyncHeadway",
     "BatchHandle",
     "ClientPolicy",
+    "Headway",
     "JobHandle",
     "LogLine",
     "Page",
     "RequestOrigin",
     "SignedUpload",
+    "SyncBatchHandle",
+    "SyncJobHandle",
+    "SyncWatch",
     "TransferProgress",
     "Upload",
     "UsageRecord",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,9 +21,23 @@ from headway.core.repetition import may_repeat
 from headway.errors import ConfigError, Denied, HeadwayError, TransportError
 from headway.link import LinkPolicy, RealtimeLink
 
-__all__ = ["Connection"]
+__all__ = ["Connected", "Connection"]
 
 _EXPIRED = "PGRST303"
+
+
+class Connected(ABC):
+    """Whatever has a connection."""
+
+    @property
+    @abstractmethod
+    def connection(self) -> Connection:
+        """The way to the project that everything goes; for Headway's own parts.
+
+        Raises:
+            TransportError: the client was closed.
+            ConfigError: it is in use on another event loop.
+        """
 
 
 class Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from postgrest import AsyncSelectRequestBuilder
@@ -13,8 +13,9 @@ from headway.client.page import read_cursor
 from headway.core.job import STATUSES, JobStatus
 from headway.errors import InvalidRequest
 
-__all__ = ["MOST_ROWS", "as_uuid", "narrow", "narrow_to_scope"]
+__all__ = ["MOST_ROWS", "Id", "id_of", "narrow", "narrow_to_scope"]
 
+Id: TypeAlias = UUID | str
 MOST_ROWS = 500
 """Rows of one request; hosted projects answer at most a thousand."""
 
@@ -25,10 +26,10 @@ def narrow(
     status: JobStatus | Iterable[JobStatus] | None = None,
     kind: str | Iterable[str] | None = None,
     tags: Iterable[str] | None = None,
-    organization_id: UUID | str | None = None,
-    project_id: UUID | str | None = None,
-    batch_id: UUID | str | None = None,
-    parent_id: UUID | str | None = None,
+    organization_id: Id | None = None,
+    project_id: Id | None = None,
+    batch_id: Id | None = None,
+    parent_id: Id | None = None,
     since: datetime | None = None,
     cursor: str | None = None,
 ) -> AsyncSelectRequestBuilder:
@@ -54,7 +55,7 @@ def narrow(
     }
     for column, value in ids.items():
         if value is not None:
-            query = query.eq(column, as_uuid(value, column))
+            query = query.eq(column, str(id_of(value, column)))
     if since is not None:
         if since.tzinfo is None:
             raise _wrong("since", "has no offset", "Send a datetime with one, such as datetime.now(UTC).")
@@ -77,14 +78,14 @@ def narrow_to_scope(
     return query.eq("owner_id", str(user)).is_("organization_id", "null")
 
 
-def as_uuid(value: object, field: str) -> str:
-    """An id as text.
+def id_of(value: object, field: str) -> UUID:
+    """An id as an id, also of text.
 
     Raises:
         InvalidRequest: it is none.
     """
     try:
-        return str(value if isinstance(value, UUID) else UUID(str(value)))
+        return value if isinstance(value, UUID) else UUID(str(value))
     except ValueError:
         hint = "Send an id such as 6f1c0b56-0d0f-4c62-9a5e-3b8a3f0f9d5b."
         raise _wrong(field, "is no UUID", hint) from None

@@ -5,60 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
 from supabase import AsyncClient, Client
 
-from headway.client.batch_watcher import BatchWatcher, read_batch
 from headway.client.connection import Connection
-from headway.client.files import DEFAULT_BUCKET, Attachable, Files, OnProgress, Source
-from headway.client.files.places import Named
-from headway.client.filters import as_uuid
+from headway.client.files import DEFAULT_BUCKET, Attachable, OnProgress
+from headway.client.filters import Id, id_of
 from headway.client.handles import BatchHandle, JobHandle
 from headway.client.identity import AccessToken
-from headway.client.job_watcher import JobWatcher
-from headway.client.list_watcher import ListWatcher
-from headway.client.outcome import wait_for_result
-from headway.client.page import Page
 from headway.client.policy import ClientPolicy
-from headway.client.reading import (
-    LogLine,
-    UsageRecord,
-    log_lines,
-    read_files,
-    read_page,
-    read_snapshot,
-    read_steps,
-    read_timeline,
-    read_usage,
-)
+from headway.client.questions import Questions
 from headway.client.recipe import Recipe
 from headway.client.submitting import Job, submit_many, submit_one
-from headway.client.telling import OnUpdate
-from headway.client.watch import Watch
-from headway.core.answers import BatchSnapshot, Cancelled, Retried, Signalled
-from headway.core.event import JobEvent
-from headway.core.feed import Update
-from headway.core.job import JobStatus, Snapshot
-from headway.core.json_limits import storable
-from headway.core.listing import JobUpdate
-from headway.core.parts import FileRef, Step
+from headway.client.transfers import Transfers
+from headway.client.watches import Watches
 from headway.core.submission import Notify
-from headway.core.validation import read_answer
-from headway.errors import NotFound
 from headway.link import LinkPolicy
 from headway.settings import ClientSettings
 
 __all__ = ["AsyncHeadway"]
 
-T = TypeVar("T")
-Id = UUID | str
 
-
-class AsyncHeadway:
+class AsyncHeadway(Watches, Questions, Transfers):
     """Submits jobs, watches them, and fetches what they have made.
 
     ::
@@ -143,7 +114,7 @@ class AsyncHeadway:
         Args:
             access_token: The user's access token, or a function that makes a fresh one.
         """
-        return type(self)._of(self._recipe.as_user(access_token, self.connection.http))
+        return type(self)._of(self._recipe.as_user(access_token, lambda: self.connection.http))
 
     @classmethod
     def _of(cls, recipe: Recipe) -> Self:
@@ -167,6 +138,20 @@ class AsyncHeadway:
             await current.close()
 
     @property
+    def close_timeout(self) -> float:
+        """Seconds that ``close`` may take, for whoever must not wait for ever."""
+        return self._recipe.policy.close_timeout
+
+    def leave_behind(self) -> Connection | None:
+        """Forget the connection without closing it: it is the parent's, this process was forked.
+
+        Returns:
+            The connection, to be kept from being collected.
+        """
+        current, self._current = self._current, None
+        return current
+
+    @property
     def connection(self) -> Connection:
         """The way to the project that everything goes; for Headway's own parts.
 
@@ -181,11 +166,6 @@ class AsyncHeadway:
                 self._current.refuse_if_elsewhere()
             self._current = self._recipe.connection()
         return self._current
-
-    @property
-    def storage(self) -> Files:
-        """Files in Storage beside those of jobs: ``stream``, ``read``, ``signed_upload``, ``remove`` …"""
-        return Files(self.connection)
 
     # Submitting ---------------------------------------------------------------------------------------------
 
@@ -309,7 +289,7 @@ class AsyncHeadway:
         Raises:
             InvalidRequest: it is no id.
         """
-        return JobHandle(self, _id(job_id))
+        return JobHandle(self, id_of(job_id, "job_id"))
 
     def batch(self, batch_id: Id) -> BatchHandle:
         """A handle for a batch that was submitted elsewhere, without its jobs; asks nobody.
@@ -317,326 +297,7 @@ class AsyncHeadway:
         Raises:
             InvalidRequest: it is no id.
         """
-        return BatchHandle(self, UUID(as_uuid(batch_id, "batch_id")), ())
-
-    # Watching -----------------------------------------------------------------------------------------------
-
-    def watch(
-        self,
-        job_id: Id,
-        after_seq: int | None = None,
-        *,
-        follow_retries: bool = False,
-        on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
-    ) -> Watch[Update]:
-        """Yields every step of a job in order, until it has ended.
-
-        Every event comes exactly once; progress between events may be merged, latest wins. It goes on across
-        lost connections, refreshed tokens, sleep and restarts, by reading every 2 s where Realtime does not
-        hear.
-
-        Args:
-            job_id: The job.
-            after_seq: Go on after this ``seq``, which an earlier update had; 0 for the whole story. When
-                omitted, the first update is the present, and tells what is.
-            follow_retries: Go on after the end, for the case that somebody retries the job.
-            on_update: Called with every update beside the iteration, in order; a plain function in a thread.
-                It may be slow, and may raise.
-
-        Raises:
-            InvalidRequest: it is no id, or ``after_seq`` is another job's; the latter from the iteration.
-            NotFound: there is no such job, or it is not visible; from the iteration.
-            HeadwayError: whatever makes watching impossible; from the iteration.
-        """
-        watcher = JobWatcher(_id(job_id), after_seq, follow_retries=follow_retries, fresh=_fresh)
-        return Watch(self.connection, watcher, on_update)
-
-    def watch_all(
-        self,
-        *,
-        user: UUID | None = None,
-        organization: UUID | None = None,
-        project: UUID | None = None,
-        active_only: bool = False,
-        recent: int = 50,
-        on_update: OnUpdate[JobUpdate] | None = None,
-    ) -> Watch[JobUpdate]:
-        """Yields the latest state of every job of a list whenever it changes, new jobs among them, for ever.
-
-        Args:
-            user: The person whose own jobs are meant; the signed-in user when nothing is named.
-            organization: The organisation whose jobs are meant.
-            project: The project whose jobs are meant.
-            active_only: Begin with the jobs that have not ended; their ends are told.
-            recent: With how many ended jobs to begin, the latest.
-            on_update: As in ``watch``.
-
-        Raises:
-            InvalidRequest: more than one is named, or none and nobody is signed in; from the iteration.
-            Denied: the list may not be read; from the iteration.
-        """
-        watcher = ListWatcher(user, organization, project, active_only=active_only, recent=recent)
-        return Watch(self.connection, watcher, on_update)
-
-    def watch_batch(
-        self, batch_id: Id, *, on_update: OnUpdate[BatchSnapshot] | None = None
-    ) -> Watch[BatchSnapshot]:
-        """Yields a batch's counts whenever they have changed, until its last job has ended."""
-        return Watch(self.connection, BatchWatcher(UUID(as_uuid(batch_id, "batch_id"))), on_update)
-
-    @overload
-    async def result(
-        self,
-        job_id: Id,
-        timeout: float | None = None,
-        into: None = None,
-        *,
-        on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
-    ) -> Any: ...
-    @overload
-    async def result(
-        self,
-        job_id: Id,
-        timeout: float | None = None,
-        *,
-        into: type[T],
-        on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
-    ) -> T: ...
-    async def result(
-        self,
-        job_id: Id,
-        timeout: float | None = None,
-        into: Any = None,
-        *,
-        on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
-    ) -> Any:
-        """What a job has answered, as soon as it has.
-
-        Args:
-            job_id: The job.
-            timeout: Seconds to wait; for ever when omitted.
-            into: The type to read the result as: a pydantic model, or anything pydantic can validate.
-            on_update: As in ``watch``.
-
-        Raises:
-            JobFailed: it failed for good; message, hint and code are what it died of, ``snapshot`` its last.
-            JobCancelled: it was cancelled.
-            TimedOut: it has not ended in time, and goes on; ``code`` is ``result_timeout``.
-            SchemaMismatch: the result is not of the type ``into``.
-            HeadwayError: as ``watch`` does.
-        """
-        return await wait_for_result(
-            self.connection, _id(job_id), timeout=timeout, into=into, fresh=_fresh, on_update=on_update
-        )
-
-    # Acting -------------------------------------------------------------------------------------------------
-
-    async def cancel(self, job_id: Id, reason: str | None = None) -> Cancelled:
-        """Cancel a job: a pending one ends at once, a running one is asked to; its children with it.
-
-        Raises:
-            NotFound: there is no such job, or it is not visible.
-            Denied: the caller may read it, but not write.
-        """
-        arguments = {"job_id": str(_id(job_id)), "reason": reason}
-        return read_answer(Cancelled, await self.connection.call("cancel", arguments), "answer to cancel")
-
-    async def cancel_batch(self, batch_id: Id, reason: str | None = None) -> int:
-        """Cancel every job of a batch that has not ended; how many that concerns."""
-        arguments = {"batch_id": as_uuid(batch_id, "batch_id"), "reason": reason}
-        return int(await self.connection.call("cancel_batch", arguments))
-
-    async def retry(self, job_id: Id, from_step: str | None = None) -> Retried:
-        """Run a job that has ended once more; completed steps are kept, or only those before ``from_step``.
-
-        It is the one call that is not repeated when its answer was lost: it might open two runs.
-
-        Raises:
-            Conflict: the job's state does not allow it.
-            NotFound: there is no such job, or it is not visible.
-            Denied: the caller may read it, but not write.
-        """
-        arguments = {"job_id": str(_id(job_id)), "from_step": from_step}
-        return read_answer(Retried, await self.connection.call("retry", arguments), "answer to retry")
-
-    async def signal(self, job_id: Id, name: str, payload: Any = None) -> Signalled:
-        """Give a job what it waits for, or will wait for; the first signal of a name counts.
-
-        Args:
-            job_id: The job.
-            name: The signal's name.
-            payload: A pydantic model or plain JSON.
-        """
-        arguments = {"job_id": str(_id(job_id)), "name": name, "payload": storable(payload, "payload")}
-        return read_answer(Signalled, await self.connection.call("signal", arguments), "answer to signal")
-
-    # Reading ------------------------------------------------------------------------------------------------
-
-    async def get(self, job_id: Id) -> Snapshot:
-        """Everything about a job, as it is now.
-
-        Raises:
-            NotFound: there is no such job, or it is not visible.
-        """
-        return await read_snapshot(self.connection, _id(job_id))
-
-    async def batch_snapshot(self, batch_id: Id) -> BatchSnapshot:
-        """How many of a batch's jobs have ended, and how."""
-        return await read_batch(self.connection, UUID(as_uuid(batch_id, "batch_id")))
-
-    async def list(
-        self,
-        *,
-        status: JobStatus | Iterable[JobStatus] | None = None,
-        kind: str | Iterable[str] | None = None,
-        tags: Iterable[str] | None = None,
-        organization_id: Id | None = None,
-        project_id: Id | None = None,
-        batch_id: Id | None = None,
-        parent_id: Id | None = None,
-        since: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
-        """One page of the jobs that the caller may see, the newest first.
-
-        Args:
-            status: Of this status, or one of these.
-            kind: Of this kind, or one of these.
-            tags: With all of these tags.
-            organization_id: Of this organisation.
-            project_id: Of this project.
-            batch_id: Of this batch.
-            parent_id: Children of this job.
-            since: Submitted at this moment or later.
-            limit: At most so many, up to 500.
-            cursor: The ``next_cursor`` of the page before.
-
-        Raises:
-            InvalidRequest: a filter is none; the message names it.
-        """
-        return await read_page(
-            self.connection,
-            limit=limit,
-            status=status,
-            kind=kind,
-            tags=tags,
-            organization_id=organization_id,
-            project_id=project_id,
-            batch_id=batch_id,
-            parent_id=parent_id,
-            since=since,
-            cursor=cursor,
-        )
-
-    async def active(
-        self,
-        *,
-        kind: str | Iterable[str] | None = None,
-        tags: Iterable[str] | None = None,
-        organization_id: Id | None = None,
-        project_id: Id | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
-        """As ``list``, of the jobs that have not ended."""
-        return await self.list(
-            status=("pending", "processing"),
-            kind=kind,
-            tags=tags,
-            organization_id=organization_id,
-            project_id=project_id,
-            limit=limit,
-            cursor=cursor,
-        )
-
-    async def timeline(self, job_id: Id, after_seq: int = 0) -> tuple[JobEvent, ...]:
-        """Everything that has happened to a job after a ``seq``, in order."""
-        return await read_timeline(self.connection, _id(job_id), after_seq)
-
-    async def logs(self, job_id: Id) -> tuple[LogLine, ...]:
-        """What a job's handler has logged, in order."""
-        return log_lines(await self.timeline(job_id))
-
-    async def steps(self, job_id: Id) -> tuple[Step, ...]:
-        """A job's checkpoints with their whole results, in the order in which they began."""
-        return await read_steps(self.connection, _id(job_id))
-
-    async def usage(self, job_id: Id) -> tuple[UsageRecord, ...]:
-        """A job's paid calls, in order."""
-        return await read_usage(self.connection, _id(job_id))
-
-    async def files(self, job_id: Id) -> tuple[FileRef, ...]:
-        """A job's input and output files."""
-        return await read_files(self.connection, _id(job_id))
-
-    async def file_of(self, job_id: Id, name: str) -> FileRef:
-        """One of a job's files; of two with the same name, the output.
-
-        Raises:
-            NotFound: the job has no such file.
-        """
-        found = [file for file in await self.files(job_id) if file.name == name]
-        if not found:
-            raise NotFound(
-                f"the job has no file {name!r:.120}",
-                hint="files() says which it has.",
-                code="HW301",
-                details="name",
-            )
-        return max(found, key=lambda file: file.direction == "output")
-
-    # Files --------------------------------------------------------------------------------------------------
-
-    async def upload(
-        self,
-        source: Source,
-        *,
-        bucket: str = DEFAULT_BUCKET,
-        path: str | None = None,
-        name: str | None = None,
-        content_type: str | None = None,
-        organization_id: Id | None = None,
-        replace: bool = False,
-        resumable: bool | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> FileRef:
-        """As ``storage.upload``: streamed, resumable above 6 MiB, whole in Storage when this returns."""
-        return await self.storage.upload(
-            source,
-            bucket=bucket,
-            path=path,
-            name=name,
-            content_type=content_type,
-            organization_id=organization_id,
-            replace=replace,
-            resumable=resumable,
-            on_progress=on_progress,
-        )
-
-    async def download(
-        self,
-        file: Named,
-        to: Path | str,
-        *,
-        sha256: str | None = None,
-        replace: bool = True,
-        on_progress: OnProgress | None = None,
-    ) -> Path:
-        """As ``storage.download``: into a file, which appears when it is whole and its checksum is right."""
-        return await self.storage.download(file, to, sha256=sha256, replace=replace, on_progress=on_progress)
-
-    async def signed_url(self, file: Named, *, expires: int = 3600, download_as: str | None = None) -> str:
-        """As ``storage.signed_url``: an address that shows a file to whoever has it, for some seconds."""
-        return await self.storage.signed_url(file, expires=expires, download_as=download_as)
-
-
-def _id(job_id: Id) -> UUID:
-    return job_id if isinstance(job_id, UUID) else UUID(as_uuid(job_id, "job_id"))
+        return BatchHandle(self, id_of(batch_id, "batch_id"), ())
 
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:

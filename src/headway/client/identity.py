@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from supabase import AsyncClient, Client
@@ -18,7 +19,7 @@ from headway.core.libraries import error_from_library
 from headway.errors import ConfigError, Denied
 from headway.link.tokens import read_token
 
-__all__ = ["AccessToken", "Identity", "TokenSource", "source_of_client", "source_of_token"]
+__all__ = ["AccessToken", "Identity", "Party", "TokenSource", "source_of_client", "source_of_token"]
 
 AccessToken: TypeAlias = str | Callable[[], str | Awaitable[str]]
 """A user's access token, or a function that makes a fresh one; it may be asynchronous."""
@@ -40,19 +41,35 @@ class TokenSource(Protocol):
         """
 
 
+@dataclass(slots=True)
+class Party:
+    """Whom a client has begun to speak for; shared by all its connections, one after the other.
+
+    Attributes:
+        known: Whether it has begun.
+        has_token: Whether by a user's token, rather than by the key.
+        subject: The user's id.
+    """
+
+    known: bool = False
+    has_token: bool = False
+    subject: str | None = None
+
+
 class Identity:
     """One party, checked every time that a token is used.
 
     Args:
         key: The project's key.
         source: Where user tokens come from.
+        party: Whom it speaks for.
     """
 
-    def __init__(self, key: str, source: TokenSource) -> None:
+    def __init__(self, key: str, source: TokenSource, party: Party) -> None:
         self.key = key
         self._source = source
+        self._party = party
         self._lock = asyncio.Lock()
-        self._pinned: tuple[bool, str | None] | None = None
 
     async def token(self, *, renew: bool = False, life: float = _MARGIN_S) -> str | None:
         """The user's access token, valid for a while; ``None`` when the key itself speaks.
@@ -86,7 +103,7 @@ class Identity:
     async def subject(self) -> str | None:
         """The user's id; ``None`` when the key itself speaks."""
         await self.token()
-        return self._pinned[1] if self._pinned else None
+        return self._party.subject
 
     async def headers(self, *, renew: bool = False) -> dict[str, str]:
         """What every request to the project carries."""
@@ -94,10 +111,11 @@ class Identity:
         return {"apikey": self.key, "Authorization": f"Bearer {token or self.key}"}
 
     def _check(self, token: str | None) -> None:
-        party = (token is not None, read_token(token).subject if token is not None else None)
-        if self._pinned is None:
-            self._pinned = party
-        elif self._pinned != party:
+        subject = read_token(token).subject if token is not None else None
+        party = self._party
+        if not party.known:
+            party.known, party.has_token, party.subject = True, token is not None, subject
+        elif (party.has_token, party.subject) != (token is not None, subject):
             if token is None:
                 raise Denied(
                     "the session has ended: nobody is signed in any more",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,7 +11,14 @@ from supabase import AsyncClient, Client
 
 from headway.client.address import checked_key, checked_url
 from headway.client.connection import Connection
-from headway.client.identity import AccessToken, Identity, TokenSource, source_of_client, source_of_token
+from headway.client.identity import (
+    AccessToken,
+    Identity,
+    Party,
+    TokenSource,
+    source_of_client,
+    source_of_token,
+)
 from headway.client.policy import ClientPolicy
 from headway.errors import ConfigError
 from headway.link import LinkPolicy
@@ -26,8 +34,8 @@ class Recipe:
         url: The project's URL, checked.
         key: Its key, checked.
         source: Where user tokens come from.
+        party: Whom it speaks for, as soon as that is known.
         http: What to send by, when somebody else owns it.
-        client: The official client that it came from, if any.
         policy: Time limits.
         link_policy: Realtime's.
     """
@@ -35,8 +43,8 @@ class Recipe:
     url: str
     key: str
     source: TokenSource
-    http: httpx.AsyncClient | None
-    client: AsyncClient | Client | None
+    party: Party
+    http: Callable[[], httpx.AsyncClient] | None
     policy: ClientPolicy
     link_policy: LinkPolicy
 
@@ -65,7 +73,7 @@ class Recipe:
                     code="config_invalid",
                 )
             source = source_of_token(access_token)
-            return cls(checked_url(url), checked_key(key), source, http, None, policy, link_policy)
+            return cls(checked_url(url), checked_key(key), source, Party(), _lent(http), policy, link_policy)
         if not isinstance(client, (AsyncClient, Client)):
             raise ConfigError(
                 f"client: a {type(client).__name__} is no supabase client",
@@ -83,17 +91,22 @@ class Recipe:
             checked_url(client.supabase_url),
             checked_key(client.supabase_key),
             source_of_client(client),
-            http or lent,
-            client,
+            Party(),
+            _lent(http or lent),
             policy,
             link_policy,
         )
 
-    def as_user(self, access_token: AccessToken, http: httpx.AsyncClient) -> Self:
+    def as_user(self, access_token: AccessToken, http: Callable[[], httpx.AsyncClient]) -> Self:
         """The same project for another party."""
-        return replace(self, source=source_of_token(access_token), http=http, client=None)
+        return replace(self, source=source_of_token(access_token), party=Party(), http=http)
 
     def connection(self) -> Connection:
         """A new connection for the running loop."""
-        identity = Identity(self.key, self.source)
-        return Connection(self.url, identity, self.policy, link_policy=self.link_policy, http=self.http)
+        identity = Identity(self.key, self.source, self.party)
+        http = self.http() if self.http is not None else None
+        return Connection(self.url, identity, self.policy, link_policy=self.link_policy, http=http)
+
+
+def _lent(http: httpx.AsyncClient | None) -> Callable[[], httpx.AsyncClient] | None:
+    return None if http is None else lambda: http
