@@ -6,11 +6,14 @@ import os
 import signal
 import threading
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["support.node", "support.postgres", "support.sandbox", "support.stack"]
 
-# Before any test module reads the environment: a developer's own project must never be reached by accident.
+# Before any test module reads the environment: a developer's own project must never be reached by accident,
+# only by --supabase.
+_GIVEN = dict(os.environ)
 for _name in list(os.environ):
     if _name.startswith(("SUPABASE_", "HEADWAY_", "OPENAI_", "GEMINI_", "GOOGLE_")):
         del os.environ[_name]
@@ -28,3 +31,17 @@ if (
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--supabase",
+        action="store_true",
+        help="use the project of SUPABASE_URL and its keys instead of the embedded stack (tests/integration)",
+    )
+
+
+@pytest.fixture(scope="session")
+def environment_as_given() -> dict[str, str]:
+    """The environment before the tests emptied it."""
+    return _GIVEN

@@ -17,6 +17,7 @@ from headway.local.database import Database
 from headway.local.keys import StackKeys
 from headway.local.service import StackContext
 from headway.settings import LocalSettings
+from support.hosted import HostedProject, read_project
 
 if TYPE_CHECKING:
     from headway.local.stack import Stack
@@ -126,7 +127,17 @@ def running_stack(
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestStack]:
-    """One stack per test process with the project's migrations; tests make their own users and rows."""
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+    environment_as_given: dict[str, str],
+) -> Iterator[TestStack | HostedProject]:
+    """One stack per test process with the project's migrations; tests make their own users and rows.
+
+    With ``--supabase`` it is a real project, as far as that goes.
+    """
+    if pytestconfig.getoption("--supabase"):
+        yield read_project(environment_as_given)
+        return
     with running_stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
