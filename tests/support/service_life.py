@@ -1,4 +1,4 @@
-"""One stress for every service: in whatever order it is started and stopped, it ends as if it had never been."""
+"""One stress for every service: started and stopped in any order, it ends as if it had never been."""
 
 from __future__ import annotations
 

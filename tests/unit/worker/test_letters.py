@@ -15,7 +15,7 @@ def payload(status: str = "failed", **data: Any) -> dict[str, Any]:
     facts = {
         "job_id": "j-1", "kind": "cv.parse", "status": status, "message": None, "attempt": 3, "tags": [],
         "created_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:01:00Z",
-        "error": {"code": "file_encrypted", "message": "The file is encrypted.", "hint": "Remove it.", "step": None},
+        "error": {"code": "file_encrypted", "message": "The file is encrypted.", "hint": "Remove it."},
     }  # fmt: skip
     return {"type": f"job.{status}", "timestamp": "t", "data": facts | data}
 

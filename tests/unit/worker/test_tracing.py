@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -29,9 +27,9 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
+def spans(exporter: InMemorySpanExporter) -> InMemorySpanExporter:
     exporter.clear()
-    yield exporter
+    return exporter
 
 
 def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
