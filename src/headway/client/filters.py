@@ -46,7 +46,7 @@ def narrow(
     if kind is not None:
         query = query.in_("kind", _several(kind))
     if tags is not None:
-        query = query.contains("tags", [_quoted(tag) for tag in _several(tags)])
+        query = query.contains("tags", _several(tags))
     ids = {
         "organization_id": organization_id,
         "project_id": project_id,
@@ -93,11 +93,6 @@ def id_of(value: object, field: str) -> UUID:
 
 def _several(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(entry) for entry in value]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _wrong(field: str, reason: str, hint: str) -> InvalidRequest:

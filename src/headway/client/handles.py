@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
 from headway.client.files import OnProgress
+from headway.client.job_watcher import JobWatcher
+from headway.client.outcome import wait_for_result
 from headway.client.reading import LogLine, UsageRecord
 from headway.client.telling import OnUpdate
 from headway.client.watch import Watch
@@ -37,7 +39,7 @@ class JobHandle:
         self.id = job_id
         self.submitted = submitted
         self._headway = headway
-        # Until it is first watched, nothing can have been missed: the submission said how the job began.
+        # Until it is first watched, there is nothing to read that the submission has not answered.
         self._fresh = submitted is not None and submitted.created
 
     @property
@@ -62,11 +64,15 @@ class JobHandle:
         follow_retries: bool = False,
         on_update: OnUpdate[Update] | None = None,
     ) -> Watch[Update]:
-        """As ``AsyncHeadway.watch``, for this job."""
+        """As ``AsyncHeadway.watch``, for this job.
+
+        The first watch of the handle that has created the job tells its whole story, from ``submitted`` on,
+        however fast the job is.
+        """
         fresh = self._take_freshness() and after_seq is None
-        return self._headway.watch(
-            self.id, after_seq, follow_retries=follow_retries, on_update=on_update, _fresh=fresh
-        )
+        start = 0 if fresh else after_seq
+        watcher = JobWatcher(self.id, start, follow_retries=follow_retries, fresh=fresh)
+        return Watch(self._headway.connection, watcher, on_update)
 
     @overload
     async def result(
@@ -88,8 +94,13 @@ class JobHandle:
         on_update: OnUpdate[Update] | None = None,
     ) -> Any:
         """As ``AsyncHeadway.result``, for this job."""
-        return await self._headway.result(
-            self.id, timeout, into, on_update=on_update, _fresh=self._take_freshness()
+        return await wait_for_result(
+            self._headway.connection,
+            self.id,
+            timeout=timeout,
+            into=into,
+            on_update=on_update,
+            fresh=self._take_freshness(),
         )
 
     async def snapshot(self) -> Snapshot:

@@ -31,8 +31,8 @@ async def wait_for_result(
     *,
     timeout: float | None,
     into: Any,
-    fresh: bool,
     on_update: OnUpdate[Update] | None,
+    fresh: bool = False,
 ) -> Any:
     """What the job has answered, when it has.
 

@@ -32,7 +32,6 @@ class Watches(Connected):
         *,
         follow_retries: bool = False,
         on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
     ) -> Watch[Update]:
         """Yields every step of a job in order, until it has ended.
 
@@ -53,7 +52,7 @@ class Watches(Connected):
             NotFound: there is no such job, or it is not visible; from the iteration.
             HeadwayError: whatever makes watching impossible; from the iteration.
         """
-        watcher = JobWatcher(id_of(job_id, "job_id"), after_seq, follow_retries=follow_retries, fresh=_fresh)
+        watcher = JobWatcher(id_of(job_id, "job_id"), after_seq, follow_retries=follow_retries)
         return Watch(self.connection, watcher, on_update)
 
     def watch_all(
@@ -97,7 +96,6 @@ class Watches(Connected):
         into: None = None,
         *,
         on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
     ) -> Any: ...
     @overload
     async def result(
@@ -107,7 +105,6 @@ class Watches(Connected):
         *,
         into: type[T],
         on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
     ) -> T: ...
     async def result(
         self,
@@ -116,7 +113,6 @@ class Watches(Connected):
         into: Any = None,
         *,
         on_update: OnUpdate[Update] | None = None,
-        _fresh: bool = False,
     ) -> Any:
         """What a job has answered, as soon as it has.
 
@@ -138,6 +134,5 @@ class Watches(Connected):
             id_of(job_id, "job_id"),
             timeout=timeout,
             into=into,
-            fresh=_fresh,
             on_update=on_update,
         )
