@@ -10,7 +10,7 @@ SANDBOX_KEYS = {
     "GOOGLE_PLACES_API_KEY": "places-headway-sandbox-not-a-real-key",
     "HUNTER_API_KEY": "hunter-headway-sandbox-not-a-real-key",
     "NEVERBOUNCE_API_KEY": "neverbounce-headway-sandbox-not-a-real-key",
-    "N8N_WEBHOOK_SECRET": "n8n-headway-sandbox-not-a-real-secret",
+    "N8N_WEBHOOK_SECRET": "whsec_aGVhZHdheS1zYW5kYm94LW5vdC1hLXJlYWwtc2VjcmV0",
 }
 """The only keys that the sandbox takes, so that a real one sent here by mistake is noticed."""
 
@@ -28,5 +28,7 @@ def sandbox_variables(url: str) -> dict[str, str]:
         "HUNTER_BASE_URL": f"{url}/hunter",
         "NEVERBOUNCE_BASE_URL": f"{url}/neverbounce",
         "N8N_WEBHOOK_URL": f"{url}/n8n/webhook/document",
+        # A webhook on this machine is out of reach unless its origin is named.
+        "HEADWAY_DOCUMENT_ORIGINS": url,
         **SANDBOX_KEYS,
     }

@@ -19,6 +19,7 @@ PROVIDERS: Mapping[str, str] = MappingProxyType(
     {
         "gemini": "headway.sandbox.gemini",
         "hunter": "headway.sandbox.hunter",
+        "n8n": "headway.sandbox.n8n",
         "neverbounce": "headway.sandbox.neverbounce",
         "openai": "headway.sandbox.openai",
         "places": "headway.sandbox.places",
