@@ -245,6 +245,7 @@ def calls(seed: Seed) -> dict[str, dict[str, tuple[str, tuple[Any, ...]]]]:
         "public.is_partial_date": {"s": ("'2022'", ())},
         "public.is_text_list": {"s": ("'{a}', 1, 1", ())},
         "public.is_web_url": {"s": ("'https://example.com'", ())},
+        "public.launch_campaigns": scoped(lambda where: [{"business_type": "b", "location": "l"} | where]),
         "public.member_org_ids": {"s": ("", ())},
         "public.shared_profile": each("%s", "share_token"),
         "public.writer_org_ids": {"s": ("", ())},

@@ -1,0 +1,49 @@
+-- Videos and campaigns stand where their jobs stand, whatever ended these: the worker's word, a person who cancelled,
+-- a worker that died too often. A row follows the job that it names in job_id.
+
+create function headway_private.follow_video_job() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update public.videos v
+  set
+    status = case new.status when 'completed' then 'ready' when 'failed' then 'failed' when 'cancelled' then 'failed' else 'processing' end,
+    error_code = case new.status when 'failed' then new.error_code when 'cancelled' then 'cancelled' end,
+    error_message = case new.status
+      when 'failed' then left(coalesce(new.error_message, 'The job has failed.'), 2000)
+      when 'cancelled' then left(concat_ws(' ', 'The job was cancelled.', new.cancel_reason), 2000)
+    end
+  where v.job_id = new.id;
+  return null;
+end
+$$;
+
+create function headway_private.follow_discovery_job() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update public.campaigns c
+  set
+    status = new.status,
+    error_message = case new.status
+      when 'failed' then left(coalesce(new.error_message, 'The job has failed.'), 2000)
+      when 'cancelled' then left(concat_ws(' ', 'The job was cancelled.', new.cancel_reason), 2000)
+    end,
+    started_at = coalesce(c.started_at, case when new.status = 'processing' then new.started_at end),
+    finished_at = case when new.status in ('completed', 'failed', 'cancelled') then greatest(new.finished_at, c.started_at) end
+  where c.job_id = new.id;
+  return null;
+end
+$$;
+
+revoke all on function headway_private.follow_video_job(), headway_private.follow_discovery_job()
+from public, anon, authenticated, service_role;
+
+create trigger jobs_follow_video
+  after update of status on headway.jobs
+  for each row when (new.kind = 'video.process' and new.status is distinct from old.status)
+  execute function headway_private.follow_video_job();
+create trigger jobs_follow_discovery
+  after update of status on headway.jobs
+  for each row when (new.kind = 'discovery.run' and new.status is distinct from old.status)
+  execute function headway_private.follow_discovery_job();
