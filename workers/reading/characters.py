@@ -1,0 +1,81 @@
+"""Joins the characters on a PDF page to runs of text, each in one line."""
+
+from __future__ import annotations
+
+import ctypes
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from workers.reading.layout import Piece
+
+__all__ = ["pieces_of"]
+
+# Beyond this many heights between two characters, they belong to different columns.
+_WIDEST_GAP = 1.6
+_HYPHEN_AT_LINE_END = 0xFFFE
+_HIGHEST = 0x10FFFF
+
+
+@dataclass
+class _Run:
+    left: float
+    bottom: float
+    right: float
+    top: float
+    characters: list[str] = field(default_factory=list)
+
+    def takes(self, left: float, bottom: float, right: float, top: float) -> bool:
+        height = max(self.top - self.bottom, 1.0)
+        same_line = min(self.top, top) - max(self.bottom, bottom) > 0.5 * min(height, max(top - bottom, 1.0))
+        # To either side: right-to-left text runs against the boxes.
+        gap = max(left - self.right, self.left - right)
+        return same_line and gap < _WIDEST_GAP * height
+
+    def add(self, character: str, left: float, bottom: float, right: float, top: float) -> None:
+        self.characters.append(character)
+        self.left, self.bottom = min(self.left, left), min(self.bottom, bottom)
+        self.right, self.top = max(self.right, right), max(self.top, top)
+
+
+def pieces_of(textpage: pypdfium2.PdfTextPage) -> Iterator[Piece]:
+    """The runs of text on a page, in the order of the file.
+
+    Args:
+        textpage: An open page of text.
+    """
+    run: _Run | None = None
+    box = pdfium.FS_RECTF()
+    for number in range(textpage.count_chars()):
+        code = pdfium.FPDFText_GetUnicode(textpage, number)
+        character = "-" if code == _HYPHEN_AT_LINE_END else chr(code) if 0 < code <= _HIGHEST else ""
+        if character in ("\r", "\n") or not pdfium.FPDFText_GetLooseCharBox(
+            textpage, number, ctypes.byref(box)
+        ):
+            if character in ("\r", "\n") and pdfium.FPDFText_IsGenerated(textpage, number) == 1:
+                yield from _piece(run)
+                run = None
+            continue
+        if character.isspace():
+            if run is not None:
+                run.characters.append(" ")
+            continue
+        sides = (box.left, box.bottom, box.right, box.top)
+        if run is None or not run.takes(*sides):
+            yield from _piece(run)
+            run = _Run(*sides)
+        run.add(character, *sides)
+    yield from _piece(run)
+
+
+def _piece(run: _Run | None) -> Iterator[Piece]:
+    if run is None:
+        return
+    # Compatibility forms: ligatures and Arabic presentation forms become the letters that they show.
+    text = unicodedata.normalize("NFKC", "".join(run.characters))
+    text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore").split())
+    if text:
+        yield Piece(run.left, run.bottom, run.right, run.top, text)
