@@ -1,10 +1,13 @@
-"""``.env.example`` names every variable that settings.py reads, and no other, and says of each what it is."""
+"""``.env.example`` names every variable that is read, by Headway and by its pipelines, and no other, and says of
+each what it is."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import AliasChoices
@@ -12,11 +15,21 @@ from pydantic_settings import BaseSettings
 
 from headway import settings
 
-FILE = Path(__file__).parents[2] / ".env.example"
-CLASSES = [
-    value
-    for name, value in vars(settings).items()
-    if inspect.isclass(value) and issubclass(value, BaseSettings) and name in settings.__all__
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / ".env.example"
+
+
+def _classes(module: ModuleType) -> list[type[BaseSettings]]:
+    return [
+        value
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, BaseSettings) and name in module.__all__
+    ]
+
+
+PIPELINES = sorted(path.parent.name for path in ROOT.glob("workers/*/settings.py"))
+CLASSES = _classes(settings) + [
+    each for name in PIPELINES for each in _classes(importlib.import_module(f"workers.{name}.settings"))
 ]
 _ASSIGNMENT = re.compile(r"(?:# )?([A-Z][A-Z0-9_]*)=(\S*)")
 _HEADING = re.compile(r"# --- (\w+): (.+)")

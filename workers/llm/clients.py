@@ -48,21 +48,27 @@ async def gemini_client(settings: LlmSettings | None = None) -> AsyncIterator[ge
         ConfigError: there is no key.
     """
     settings = settings or LlmSettings.load()
-    client = genai.Client(
-        api_key=_key(settings.gemini_api_key, "GEMINI_API_KEY"),
-        # Said outright, or GOOGLE_GENAI_USE_VERTEXAI in the environment would turn the key's meaning round.
-        vertexai=False,
-        http_options=types.HttpOptions(
-            base_url=str(settings.gemini_base_url).rstrip("/"),
-            timeout=round(settings.read_timeout * 1000),
-            retry_options=types.HttpRetryOptions(attempts=1),
-        ),
-    )
-    try:
-        yield client
-    finally:
-        await client.aio.aclose()
-        client.close()
+    key = _key(settings.gemini_api_key, "GEMINI_API_KEY")
+    # With a transport of our own, or it takes aiohttp wherever some other package has brought that along.
+    async with httpx.AsyncClient(
+        timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout)
+    ) as http:
+        client = genai.Client(
+            api_key=key,
+            # Said outright, or GOOGLE_GENAI_USE_VERTEXAI in the environment would turn it into another service.
+            vertexai=False,
+            http_options=types.HttpOptions(
+                base_url=str(settings.gemini_base_url).rstrip("/"),
+                timeout=round(settings.read_timeout * 1000),
+                retry_options=types.HttpRetryOptions(attempts=1),
+                httpx_async_client=http,
+            ),
+        )
+        try:
+            yield client
+        finally:
+            await client.aio.aclose()
+            client.close()
 
 
 def _key(key: SecretStr | None, variable: str) -> str:

@@ -269,12 +269,18 @@ class TextModel:
     async def _paid_stream(
         self, call: Call, ctx: Paying, step: str | None
     ) -> AsyncGenerator[str | Reply, None]:
+        reply: Reply | None = None
         async with self._places, self._reserved(call, ctx, step) as paid:
             with _explained(self._adapter, paid):
                 async for piece in self._adapter.stream(call):
                     if isinstance(piece, Reply):
                         self._settle(paid, piece)
-                    yield piece
+                        reply = piece
+                    else:
+                        yield piece
+        # Outside, where the cost has been recorded already.
+        if reply is not None:
+            yield reply
 
     def _reserved(self, call: Call, ctx: Paying, step: str | None) -> AbstractAsyncContextManager[Any]:
         return ctx.paid_call(

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import openai
 from openai import AsyncOpenAI
 from openai.types.completion_usage import CompletionUsage
@@ -98,6 +99,9 @@ class OpenAIAdapter:
         if isinstance(error, openai.APIConnectionError):
             spent = not _never_sent(error)
             return Passing("The connection to OpenAI failed.", code="provider_unreachable", spent=spent)
+        # Within a stream the client lets its transport's errors through.
+        if isinstance(error, httpx.TransportError):
+            return Passing("OpenAI's answer was cut off.", code="provider_cut_off", spent=True)
         if isinstance(error, openai.APIStatusError):
             return _explain_status(error)
         if isinstance(error, openai.APIError | json.JSONDecodeError):

@@ -51,7 +51,7 @@ class Prompts:
         )
         self._environment.filters.update(as_document=as_document, one_line=one_line)
 
-    def render(self, name: str, **values: Any) -> Prompt:
+    def render(self, name: str, /, **values: Any) -> Prompt:
         """A prompt with its values.
 
         Args:

@@ -64,6 +64,9 @@ async def patiently(
         Retry: it did not pass in time; with the provider's wish when it has one.
     """
 
+    async def once() -> T:
+        return await attempt()
+
     def hopeless(state: RetryCallState) -> bool:
         return state.upcoming_sleep > patience or state.upcoming_sleep >= time_left()
 
@@ -74,7 +77,7 @@ async def patiently(
         reraise=True,
     )
     try:
-        return await retrying(attempt)
+        return await retrying(once)
     except Passing as passing:
         raise passing.as_retry() from passing.__cause__
 

@@ -43,27 +43,20 @@ def load_prices(path: Path | None = None) -> Prices:
         path: The file; the installation's own when omitted, and no prices at all when it has none.
 
     Raises:
-        ConfigError: the file is not a price list; the message names the row.
+        ConfigError: the file is not a price list.
     """
     path = path or packaged_prices()
     if path is None:
         return MappingProxyType({})
     prices: dict[tuple[str, str, str], Decimal] = {}
     try:
-        for number, row in enumerate(tomllib.loads(path.read_text("utf-8"))["price"], start=1):
-            try:
-                key = (str(row["provider"]), str(row["model"]), str(row["unit"]))
-                prices[key] = Decimal(row["usd"]) / Decimal(row.get("per", 1))
-            except (KeyError, ArithmeticError, TypeError, ValueError) as error:
-                raise _invalid(path, f"price {number}: {error!r}") from error
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise _invalid(path, repr(error)) from error
+        for row in tomllib.loads(path.read_text("utf-8"))["price"]:
+            price = Decimal(row["usd"]) / Decimal(row.get("per", 1))
+            prices[str(row["provider"]), str(row["model"]), str(row["unit"])] = price
+    except (OSError, KeyError, ArithmeticError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{path} is not a price list: {error!r}",
+            hint="Each [[price]] has provider, model, unit, usd as a string, and optionally per.",
+            code="prices_invalid",
+        ) from error
     return MappingProxyType(prices)
-
-
-def _invalid(path: Path, reason: str) -> ConfigError:
-    return ConfigError(
-        f"{path} is not a price list: {reason}",
-        hint="Each [[price]] has provider, model, unit, usd as a string, and optionally per.",
-        code="prices_invalid",
-    )
