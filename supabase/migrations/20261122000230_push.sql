@@ -138,6 +138,23 @@ begin
 end
 $$;
 
+-- Workers that run some jobs are told to ask at once whether those are to stop, not only at their next heartbeat.
+create function headway_private.tell_workers(jobs uuid[]) returns void
+language plpgsql volatile set search_path = ''
+as $$
+begin
+  perform realtime.send(jsonb_build_object('jobs', r.running), 'cancel', 'queue:' || r.queue, true)
+  from (
+    select j.queue, (array_agg(j.id))[:500] as running
+    from headway.jobs j
+    where j.id = any (tell_workers.jobs)
+    group by j.queue
+  ) r;
+exception when others then
+  raise warning 'headway could not tell workers: % (%)', sqlerrm, sqlstate;
+end
+$$;
+
 create function headway_private.push_submitted() returns trigger
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -178,7 +195,7 @@ revoke all on table headway_private.job_messages from public, anon, authenticate
 revoke all on function
   headway_private.list_topics(uuid, uuid, uuid), headway_private.watched_topics(), headway_private.send_lists(uuid[]),
   headway_private.push_events(), headway_private.push_changes(), headway_private.push_submitted(),
-  headway_private.push_batches()
+  headway_private.push_batches(), headway_private.tell_workers(uuid[])
 from public, anon, authenticated, service_role;
 
 create trigger job_events_push

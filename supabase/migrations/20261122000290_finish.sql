@@ -93,7 +93,7 @@ begin
 
   return query
   with judged as materialized (
-    select e.*, j.retention, j.cancel_reason as reason_to_cancel, l.worker_id, l.started_at as attempt_started_at,
+    select e.*, j.retention, l.worker_id, l.started_at as attempt_started_at,
       clock_timestamp() as moment,
       case
         when e.outcome in ('completed', 'failed', 'cancelled') then e.outcome
@@ -103,8 +103,15 @@ begin
       end as becomes,
       j.failures + (e.outcome in ('failed', 'retry', 'lost'))::integer as failed_times,
       case
-        when e.delay_seconds is null and e.outcome in ('retry', 'lost') then
+        when e.delay_seconds is null and e.outcome = 'retry' then
           make_interval(secs => headway_private.backoff(k, j.failures + 1))
+        -- Its worker's fault most of the time: at once, and later only when it is lost again.
+        when e.delay_seconds is null and e.outcome = 'lost' then make_interval(
+          secs => least(
+            k.backoff_max_seconds, k.backoff_base_seconds * power(2::numeric, least(j.failures, 30)),
+            power(2::numeric, least(j.failures, 30)) - 1
+          )::double precision
+        )
         else make_interval(secs => coalesce(e.delay_seconds, 0)::double precision)
       end as pause,
       e.outcome = 'wait' and case e.wait_for
@@ -142,6 +149,9 @@ begin
       error_step = case when d.becomes in ('failed', 'pending') then d.error_step end,
       cancel_requested_at = case when d.becomes = 'cancelled' then coalesce(j.cancel_requested_at, d.moment)
         else j.cancel_requested_at end,
+      -- A job that nobody asked to stop has cancelled itself: its last message is the reason.
+      cancel_reason = case when d.becomes = 'cancelled' and j.cancel_requested_at is null then left(d.message, 500)
+        else j.cancel_reason end,
       finished_at = case when d.becomes <> 'pending' then d.moment end,
       delete_after = case when d.becomes <> 'pending' then d.moment + d.retention end
     from judged d
@@ -149,7 +159,7 @@ begin
     -- All that the rest needs, so that nothing is joined again.
     returning j.id, j.seq, j.status, j.run, j.attempt, j.run_at, j.failures, j.max_attempts, j.kind, j.queue, j.tenant_id,
       d.worker_id, d.lease_token, d.attempt_started_at, d.moment, d.outcome, d.result, d.error_code, d.error_message,
-      d.error_hint, d.error_step, d.reason_to_cancel, d.wait_for, d.wait_on
+      d.error_hint, d.error_step, j.cancel_reason as reason_to_cancel, d.wait_for, d.wait_on
   ),
   released as (
     delete from headway.leases l using moved m where l.job_id = m.id

@@ -1,10 +1,11 @@
 -- Housekeeping that any worker does: what dead workers left behind, what is due, and what is past its retention.
 
-create function headway.sweep(max_jobs integer default 500) returns jsonb
+create function headway.sweep(max_jobs integer default 500, worker_id uuid default null) returns jsonb
 language plpgsql volatile security definer
 set search_path = '' set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
+  worker headway.workers;
   moment constant timestamptz := clock_timestamp();
   lost headway_private.ending[];
   promoted integer;
@@ -38,6 +39,16 @@ begin
   end if;
   promoted := headway_private.promote_due(max_jobs);
   perform headway_private.learn_durations();
+  if sweep.worker_id is not null then
+    -- By its sweeps an idle worker says that it is still there.
+    update headway.workers w
+    set last_seen_at = moment
+    where w.id = sweep.worker_id and w.stopped_at is null
+    returning w.* into worker;
+    if not found then
+      perform headway_private.refuse('HW002', 'is not registered', 'worker_id', 'Call register_worker first.');
+    end if;
+  end if;
   return jsonb_build_object(
     'lost', coalesce(cardinality(lost), 0),
     'promoted', promoted,
@@ -47,12 +58,12 @@ begin
       order by j.run_at
       limit 1
     )
-  );
+  ) || headway_private.agenda(worker.kinds);
 end
 $$;
 
-comment on function headway.sweep(integer) is
-  'Takes expired leases back, gives what is due its place in the line, and learns how long jobs take.';
+comment on function headway.sweep(integer, uuid) is
+  'Takes expired leases back, gives what is due its place in the line, learns how long jobs take, and says what is due next.';
 
 create function headway.prune(max_jobs integer default 200) returns jsonb
 language plpgsql volatile security definer set search_path = '' set plan_cache_mode = 'force_generic_plan'
@@ -155,8 +166,10 @@ comment on function headway.files_postponed(json, integer) is
   'A worker says which objects Storage would not remove: [{"bucket", "path"}]; prune lists them again later.';
 
 revoke all on function
-  headway.sweep(integer), headway.prune(integer), headway.files_removed(json), headway.files_postponed(json, integer)
+  headway.sweep(integer, uuid), headway.prune(integer), headway.files_removed(json),
+  headway.files_postponed(json, integer)
 from public, anon, authenticated, service_role;
 grant execute on function
-  headway.sweep(integer), headway.prune(integer), headway.files_removed(json), headway.files_postponed(json, integer)
+  headway.sweep(integer, uuid), headway.prune(integer), headway.files_removed(json),
+  headway.files_postponed(json, integer)
 to service_role;

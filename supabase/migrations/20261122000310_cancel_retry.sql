@@ -19,7 +19,7 @@ as $$
 declare
   family uuid[];
   ended uuid[];
-  asked integer;
+  asked uuid[];
 begin
   if char_length(reason) > 500 then
     perform headway_private.refuse('HW103', 'must have at most 500 characters', 'reason', 'Shorten it.');
@@ -64,12 +64,15 @@ begin
       jsonb_strip_nulls(jsonb_build_object('reason', reason, 'by', auth.uid()))
     from requested r
   )
-  select count(*) into asked from requested r;
+  select array_agg(r.id) into asked from requested r;
 
+  if asked is not null then
+    perform headway_private.tell_workers(asked);
+  end if;
   if ended is not null then
     perform headway_private.settle(ended);
   end if;
-  return coalesce(cardinality(ended), 0) + asked;
+  return coalesce(cardinality(ended), 0) + coalesce(cardinality(asked), 0);
 end
 $$;
 

@@ -37,6 +37,8 @@ async def test_a_pending_job_is_cancelled_at_once_and_a_running_one_is_asked_to_
     for job in (running, waiting):
         assert (await user.call("cancel", job_id=job["id"]))["changed"] is False
     assert await worker.claim() == []
+    told = [m["payload"]["jobs"] for m in await engine.messages("queue:default") if m["event"] == "cancel"]
+    assert told == [[running["id"]]]
 
 
 async def test_cancelling_what_has_ended_changes_nothing(engine: Engine) -> None:
@@ -227,3 +229,12 @@ async def test_cancel_and_finish_at_the_same_moment_end_the_job_once(engine: Eng
         types = [event["type"] for event in await user.events(lease["job_id"])]
         assert types[-1] == "completed"
         assert sum(kind in ("completed", "failed", "cancelled") for kind in types) == 1
+
+
+async def test_a_handler_that_cancels_its_job_says_why(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    answer = await engine.service.submit("k.a")
+    await worker.finish(await worker.claim_one(), "cancelled", message="nothing to do")
+    job = await engine.service.job(answer["id"])
+    assert (job["status"], job["cancel_reason"]) == ("cancelled", "nothing to do")
+    assert (await engine.service.events(answer["id"]))[-1]["data"] == {"reason": "nothing to do"}
