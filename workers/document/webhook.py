@@ -104,12 +104,11 @@ class Automation:
             async with self._client.stream("POST", url, content=body, headers=headers) as response:
                 if response.status_code not in _REDIRECTS:
                     return await self._read(response)
-                target = _target(response)
-            try:
-                # The transport looks at every address, this one included.
-                url = url.join(target)
-            except httpx.InvalidURL:
-                raise _led_astray("to what is no address") from None
+                following = response.next_request
+            if following is None:
+                raise _led_astray("nowhere")
+            # The transport looks at every address, this one included.
+            url = following.url
         raise _led_astray(f"more than {_MOST_REDIRECTS} times")
 
     async def _read(self, response: httpx.Response) -> Reply:
@@ -133,13 +132,6 @@ class Automation:
                     code="answer_too_large",
                 )
         return Reply(status, response.headers.get("content-type", ""), bytes(received))
-
-
-def _target(response: httpx.Response) -> str:
-    target = response.headers.get("location", "")
-    if not target:
-        raise _led_astray("nowhere")
-    return str(target)
 
 
 def _led_astray(where: str) -> ConfigError:

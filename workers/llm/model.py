@@ -80,6 +80,8 @@ class TextModel:
         self._cached = prices.find(adapter.provider, model, "cached_input_token")
         self._output = prices.find(adapter.provider, model, "output_token")
         self._places = asyncio.Semaphore(settings.concurrency)
+        self.sandbox = False
+        """Whether what it has answered came from the sandbox; one process has one address for all its jobs."""
 
     @property
     def provider(self) -> str:
@@ -292,6 +294,7 @@ class TextModel:
         )
 
     def _settle(self, paid: _PaidCall, reply: Reply) -> None:
+        self.sandbox = reply.model.endswith("-sandbox")
         tokens = reply.tokens
         if tokens is None:
             paid.unknown()

@@ -69,10 +69,12 @@ class WrittenChunk(BaseModel):
 
     Attributes:
         summary: What was said up to its end.
+        sandbox: Whether the sandbox has written it instead of a model.
     """
 
     slides: list[WrittenSlide]
     summary: str
+    sandbox: bool = False
 
 
 def chunks_of(slides: Sequence[Slide]) -> Iterator[Sequence[Slide]]:
@@ -116,7 +118,7 @@ def answer_for(chunk: Sequence[Slide], options: TalkTrackOptions) -> type[TalkTr
     )
 
 
-def written(answer: TalkTrackChunk, options: TalkTrackOptions) -> WrittenChunk:
+def written(answer: TalkTrackChunk, options: TalkTrackOptions, *, sandbox: bool) -> WrittenChunk:
     """An answer with the time that each slide takes."""
     return WrittenChunk(
         slides=[
@@ -128,4 +130,5 @@ def written(answer: TalkTrackChunk, options: TalkTrackOptions) -> WrittenChunk:
             for slide in answer.slides
         ],
         summary=answer.summary,
+        sandbox=sandbox,
     )

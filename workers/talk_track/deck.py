@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -111,7 +111,7 @@ def _given(title: str | None, slides: Sequence[SlideInput]) -> Deck:
 
 async def _stored(ctx: Context, deck_id: UUID, project_id: UUID, title: str | None) -> Deck:
     # The service role sees every deck: a deck of another project is as good as none.
-    found = (
+    found: Any = (
         await ctx.db.table("slide_decks")
         .select("title, slides(position, title, body, speaker_hints)")
         .eq("id", str(deck_id))

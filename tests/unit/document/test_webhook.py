@@ -127,7 +127,7 @@ async def test_a_call_is_signed_over_time_and_body_with_every_secret() -> None:
         (http(404), ConfigError, "automation_refused", None),
         (http(302, location="https://example.com/"), ConfigError, "automation_refused", None),
         (http(307), ConfigError, "webhook_redirects", None),
-        (http(308, location="https://example.com:port/"), ConfigError, "webhook_redirects", None),
+        (http(308, location="https://example.com:port/"), TransportError, "automation_broke_off", None),
         (http(307, location="$ORIGIN/again"), ConfigError, "webhook_redirects", None),
         (http(307, location="http://127.0.0.1:1/"), Denied, "address_not_encrypted", None),
         (http(307, location="https://127.0.0.1:1/"), Denied, "address_not_public", None),

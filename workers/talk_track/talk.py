@@ -1,0 +1,64 @@
+"""A talk as it grows, portion by portion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headway import Context
+from workers.talk_track.chunks import WrittenChunk, chunks_of, step_name
+from workers.talk_track.deck import Deck, Slide
+from workers.talk_track.payload import TalkTrackOptions
+from workers.talk_track.telling import Telling
+from workers.talk_track.writing import write_chunk
+
+__all__ = ["Talk"]
+
+
+class Talk:
+    """Writes a deck's portions in order; each is a step, so that none is ever written twice.
+
+    Args:
+        ctx: The job's.
+        deck: What it is about.
+        options: How it shall sound.
+    """
+
+    def __init__(self, ctx: Context, deck: Deck, options: TalkTrackOptions) -> None:
+        self._ctx = ctx
+        self._deck = deck
+        self._options = options
+        self._telling = Telling(ctx)
+        self.chunks: list[WrittenChunk] = []
+
+    @property
+    def seconds(self) -> int:
+        """How long it takes to say what is written so far."""
+        return sum(slide.seconds for chunk in self.chunks for slide in chunk.slides)
+
+    async def write(self) -> None:
+        """Write what is not written yet."""
+        total = len(self._deck.slides)
+        done = 0
+        for portion in chunks_of(self._deck.slides):
+            await self._portion(portion)
+            done += len(portion)
+            self._ctx.metrics(slides_done=done, slides_total=total, seconds=self.seconds)
+            self._ctx.progress(done, total, f"{done} of {total} slides written")
+        await self._telling.catch_up()
+
+    async def _portion(self, portion: Sequence[Slide]) -> None:
+        written = False
+
+        async def write() -> WrittenChunk:
+            nonlocal written
+            written = True
+            await self._telling.catch_up()
+            before = self.chunks[-1] if self.chunks else None
+            return await write_chunk(self._ctx, self._deck, portion, before, self._options)
+
+        chunk = await self._ctx.step(step_name(portion), write, into=WrittenChunk)
+        self.chunks.append(chunk)
+        if written:
+            await self._telling.written(chunk)
+        else:
+            self._telling.found(chunk)
