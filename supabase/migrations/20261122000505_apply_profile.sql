@@ -2,7 +2,11 @@
 
 -- Everything or nothing, and the same again when repeated. An entry is found by its id, else by what makes two
 -- entries the same (and then keeps its spelling); what the document leaves out or gives as null keeps its value, and nothing is deleted.
-create function public.apply_profile(profile uuid, document jsonb) returns public.profiles
+-- Whoever has merged a document into what was read before says so with unless_changed_since, the updated_at of then (or
+-- '-infinity' when there was no profile): should the profile have changed meanwhile, nothing is written.
+create function public.apply_profile(
+  profile uuid, document jsonb, unless_changed_since timestamptz default null
+) returns public.profiles
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -58,6 +62,14 @@ begin
   end loop;
   fields := jsonb_strip_nulls(coalesce(document -> 'profile', '{}')) - array['id', 'created_at', 'updated_at'];
 
+  if unless_changed_since is not null then
+    -- The lock makes two who have read the same profile follow one another.
+    select p.* into stored from public.profiles p where p.id = profile for no key update;
+    if found and stored.updated_at <> unless_changed_since then
+      perform headway_private.refuse('HW202', 'the profile has changed since it was read', 'unless_changed_since',
+        'Read it again, merge again, and apply the new document.');
+    end if;
+  end if;
   insert into public.profiles (id) values (profile) on conflict (id) do nothing;
   update public.profiles p
   set (
@@ -74,8 +86,7 @@ begin
       p.data_sources || r.data_sources, r.sandbox
     from jsonb_populate_record(p, fields) r
   )
-  where p.id = profile
-  returning p.* into stored;
+  where p.id = profile;
 
   for item, ordinal in
     select jsonb_strip_nulls(e.value), e.ordinality - 1
@@ -180,12 +191,13 @@ begin
     end if;
   end loop;
 
+  select p.* into stored from public.profiles p where p.id = profile;
   return stored;
 end
 $$;
 
-comment on function public.apply_profile(uuid, jsonb) is
+comment on function public.apply_profile(uuid, jsonb, timestamptz) is
   'Write a parsed profile and its entries at once; repeating it changes nothing. Rows of the caller''s own profile only, unless called with the service role.';
 
-revoke all on function public.apply_profile(uuid, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.apply_profile(uuid, jsonb) to authenticated, service_role;
+revoke all on function public.apply_profile(uuid, jsonb, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.apply_profile(uuid, jsonb, timestamptz) to authenticated, service_role;

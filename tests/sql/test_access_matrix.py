@@ -247,6 +247,8 @@ def calls(seed: Seed) -> dict[str, dict[str, tuple[str, tuple[Any, ...]]]]:
         "public.is_web_url": {"s": ("'https://example.com'", ())},
         "public.launch_campaigns": scoped(lambda where: [{"business_type": "b", "location": "l"} | where]),
         "public.member_org_ids": {"s": ("", ())},
+        "public.profile_completeness_of": {"s": ("null::public.profiles", ())},
+        "public.resolve_profile_conflict": each("%s, 'known'", "conflict"),
         "public.shared_profile": each("%s", "share_token"),
         "public.writer_org_ids": {"s": ("", ())},
     }

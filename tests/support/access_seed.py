@@ -251,10 +251,11 @@ def _profiles(project: Project, seed: Seed, scopes: dict[str, Any]) -> None:
         _insert(project, "public.interview_turns", session_id=session.id, seq=0, speaker="user", content="x")
         seed.add("public.interview_turns", tag, session_id=session.id)
         seed.may_add("public.interview_turns", tag, session_id=session.id, seq=1, speaker="user", content="y")
-        _insert(
+        conflict = _insert(
             project, "public.profile_conflicts", profile_id=person.id, field="phone", known_value="1",
             known_source="cv", heard_value="2",
         )  # fmt: skip
+        seed.ids.setdefault("conflict", {})[tag] = str(conflict.id)
         seed.add("public.profile_conflicts", tag, profile_id=person.id)
         _insert(
             project, "public.interview_client_secrets", session_id=session.id, secret="x", model="m",

