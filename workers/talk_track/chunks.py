@@ -18,6 +18,7 @@ __all__ = [
 
 CHUNK_SIZE = 10
 _MOST_CHARACTERS_OF_A_SUMMARY = 2_000
+_MOST_CHARACTERS_OF_A_SLIDE = 8_000
 # A slide that calls for it may be longer than asked for; a model that ignores the length may not.
 _MOST_TIMES_AS_LONG = 4
 
@@ -106,6 +107,10 @@ def answer_for(chunk: Sequence[Slide], options: TalkTrackOptions) -> type[TalkTr
         for slide in answer.slides:
             if (words := spoken_words(slide.text)) > most_words:
                 raise ValueError(f"slide {slide.position} has {words:.0f} words, more than {most_words}")
+            if len(slide.text) > _MOST_CHARACTERS_OF_A_SLIDE:
+                raise ValueError(
+                    f"slide {slide.position} has more than {_MOST_CHARACTERS_OF_A_SLIDE} characters"
+                )
         if len(answer.summary) > _MOST_CHARACTERS_OF_A_SUMMARY:
             raise ValueError(f"the summary has more than {_MOST_CHARACTERS_OF_A_SUMMARY} characters")
         return answer
