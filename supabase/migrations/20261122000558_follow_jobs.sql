@@ -29,6 +29,8 @@ begin
       when 'failed' then left(coalesce(new.error_message, 'The job has failed.'), 2000)
       when 'cancelled' then left(concat_ws(' ', 'The job was cancelled.', new.cancel_reason), 2000)
     end,
+    -- To the last call, those of executions that were killed too.
+    total_cost = coalesce((select k.spent from headway.job_costs k where k.job_id = new.id), c.total_cost),
     started_at = coalesce(c.started_at, case when new.status = 'processing' then new.started_at end),
     finished_at = case when new.status in ('completed', 'failed', 'cancelled') then greatest(new.finished_at, c.started_at) end
   where c.job_id = new.id;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.video.languages import language_name, normalized, normalized_list
+from workers.languages import language_name, normalized, normalized_list
 from workers.video.slugs import free_slug, slug_of
 
 

@@ -1,0 +1,74 @@
+"""What a campaign may still spend, and what it has spent: exact, over all of its executions."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from headway import BudgetExceeded, Context
+
+__all__ = ["Purse", "open_purse"]
+
+
+class Purse:
+    """Guards the campaign's own budget; the engine guards the job's and the tenant's.
+
+    Calls under way count with the most that they can cost, so that many at once cannot pass the budget
+    together.
+
+    Args:
+        budget: In US dollars.
+        spent: Of it, by earlier executions.
+    """
+
+    def __init__(self, budget: Decimal, spent: Decimal = Decimal(0)) -> None:
+        self.budget = budget
+        self.spent = spent
+        self._reserved = Decimal(0)
+
+    def reserve(self, most: Decimal) -> None:
+        """Set the most that a call can cost aside; ``settle`` must follow.
+
+        Raises:
+            BudgetExceeded: it would pass the budget; nothing was set aside.
+        """
+        if self.spent + self._reserved + most > self.budget:
+            raise BudgetExceeded(
+                f"budget: {self.spent + self._reserved} of {self.budget} US dollars are spent or reserved, "
+                f"{most} more are needed",
+                hint="What was found is kept. Start a campaign with a larger budget to find more.",
+                code="campaign_budget",
+            )
+        self._reserved += most
+
+    def settle(self, most: Decimal, cost: Decimal) -> None:
+        """The call has cost this.
+
+        Args:
+            most: What was reserved.
+            cost: The true cost.
+        """
+        self._reserved -= most
+        self.spent += cost
+
+
+async def open_purse(ctx: Context, budget: Decimal) -> Purse:
+    """The purse of a job, with what its ledger says was spent before.
+
+    Args:
+        ctx: The job's context.
+        budget: The campaign's.
+    """
+    return Purse(budget, await spent_so_far(ctx))
+
+
+async def spent_so_far(ctx: Context) -> Decimal:
+    """What the job's ledger says that was spent, in all of its executions."""
+    answer = await (
+        ctx.db.schema("headway")
+        .table("job_costs")
+        .select("spent::text")
+        .eq("job_id", str(ctx.job.id))
+        .execute()
+    )
+    rows: list[dict[str, str]] = answer.data  # type: ignore[assignment]
+    return Decimal(rows[0]["spent"]) if rows else Decimal(0)
