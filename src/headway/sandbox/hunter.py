@@ -46,11 +46,12 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
             return _error(400, "invalid_limit", "The limit must be between 1 and 100.")
         everybody = people_of(domain)
         people = everybody[: int(limit)]
-        if people:
-            sandbox.ledger.count(
-                "hunter", model="domain-search", unit="credit", quantity=-(-len(people) // 10)
-            )
         fault = sandbox.faults.wanted(request)
+        # Whoever cannot read an answer has to suppose that it was sold.
+        broken = fault is not None and fault.kind in ("malformed", "truncated", "cut")
+        if people or broken:
+            credits = max(1, -(-len(people) // 10))
+            sandbox.ledger.count("hunter", model="domain-search", unit="credit", quantity=credits)
         if fault and fault.kind == "malformed":
             return JSONResponse(
                 {"data": {"domain": domain, "emails": [{"value": None, "confidence": "high"}]}}

@@ -1,0 +1,179 @@
+"""Paid calls: tried again while it makes sense, never beyond the budget, counted as the provider counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from headway import BudgetExceeded, Context, Worker
+from headway.sandbox.businesses import people_of
+from headway.sandbox.server import SandboxServer
+from headway.testing import run_job
+from workers.discovery import worker as discovery
+from workers.discovery.calling import Caller, ProviderDown
+from workers.discovery.hunter import find_contacts
+from workers.discovery.neverbounce import verify_address
+from workers.discovery.payload import DiscoveryPayload
+from workers.discovery.places import search_page
+from workers.discovery.purse import Purse
+from workers.discovery.settings import DiscoverySettings
+from workers.llm.prices import PriceList
+
+WANTED = DiscoveryPayload(business_type="dentists", location="Springfield")
+DOMAIN = next(d for n in range(50) if people_of(d := f"business-{n}.example.com"))
+Body = Callable[[Context, Caller, DiscoverySettings], Awaitable[Any]]
+
+
+def shopping(body: Body, budget: Decimal = Decimal(5), tries: int = 3) -> Worker:
+    """A worker whose only job makes some calls."""
+    worker = Worker()
+    worker.limits.update(discovery.limits)
+
+    @worker.job("test.buy")
+    async def buy(ctx: Context) -> Any:
+        # Without patience: a pause that is asked for ends the tries, and the others are short by luck only.
+        settings = DiscoverySettings(tries=tries, patience=1)
+        return await body(ctx, Caller(ctx, Purse(budget), settings, PriceList.load()), settings)
+
+    return worker
+
+
+@pytest.fixture(autouse=True)
+def sandboxed(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in sandbox_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("workers.llm.retries._backoff", lambda state: 0.0)
+
+
+async def places(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+    return (await search_page(caller, settings, WANTED, None, None)).model_dump(mode="json")
+
+
+async def hunter(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+    return [c.email for c in (await find_contacts(caller, settings, DOMAIN)).value]
+
+
+async def neverbounce(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+    return (await verify_address(caller, settings, "somebody@example.com")).value
+
+
+CALLS = {"places": places, "hunter": hunter, "neverbounce": neverbounce}
+
+
+def agrees(recording: Any, server: SandboxServer) -> None:
+    """The job's ledger says what the provider's says."""
+    recorded = sum((entry.cost for entry in recording.usage), Decimal(0))
+    assert recorded == server.sandbox.ledger.total()
+
+
+@pytest.mark.parametrize("provider", CALLS)
+@pytest.mark.parametrize("kind", ["429", "500", "503", "malformed", "truncated", "cut", "timeout"])
+async def test_a_fault_that_passes_is_outlived(
+    sandbox_server: SandboxServer, provider: str, kind: Any
+) -> None:
+    more = {"retry_after": 0.01} if kind == "429" else {"seconds": 0.01} if kind == "timeout" else {}
+    sandbox_server.sandbox.faults.add(kind, provider=provider, times=2, **more)
+    recording = await run_job(shopping(CALLS[provider]), "test.buy")
+    assert recording.error is None
+    assert sandbox_server.sandbox.requests.as_dict()["total"] == 3
+    if kind != "timeout":
+        agrees(recording, sandbox_server)
+    else:
+        # Nobody knows whether it was sold: the most that it can have cost counts.
+        assert sum(e.cost for e in recording.usage) == 3 * sandbox_server.sandbox.ledger.total()
+
+
+@pytest.mark.parametrize("provider", CALLS)
+async def test_a_provider_that_stays_down_is_given_up(sandbox_server: SandboxServer, provider: str) -> None:
+    sandbox_server.sandbox.faults.add("503", provider=provider)
+
+    async def four_times(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+        for _ in range(4):
+            with pytest.raises(ProviderDown):
+                await CALLS[provider](ctx, caller, settings)
+
+    recording = await run_job(shopping(four_times), "test.buy")
+    assert recording.error is None
+    # Three tries each; the fourth call is not made any more.
+    assert sandbox_server.sandbox.requests.as_dict()["total"] == 9
+    assert recording.usage == []
+
+
+@pytest.mark.parametrize("provider", CALLS)
+async def test_a_used_up_account_is_not_asked_again(sandbox_server: SandboxServer, provider: str) -> None:
+    sandbox_server.sandbox.faults.add("quota", provider=provider)
+
+    async def twice(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+        with pytest.raises(ProviderDown) as refused:
+            await CALLS[provider](ctx, caller, settings)
+        with pytest.raises(ProviderDown):
+            await CALLS[provider](ctx, caller, settings)
+        return refused.value.code
+
+    recording = await run_job(shopping(twice), "test.buy")
+    assert recording.document == "provider_quota_exhausted"
+    assert sandbox_server.sandbox.requests.as_dict()["total"] == 1
+
+
+@pytest.mark.parametrize("provider", CALLS)
+async def test_a_wrong_key_is_told_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    name = {"places": "GOOGLE_PLACES", "hunter": "HUNTER", "neverbounce": "NEVERBOUNCE"}[provider]
+    monkeypatch.setenv(f"{name}_API_KEY", "a-secret-of-ours")
+    recording = await run_job(shopping(CALLS[provider]), "test.buy")
+    assert recording.error is not None
+    assert recording.error.code == "provider_denied"
+    assert f"{name}_API_KEY" in (recording.error.hint or "")
+    assert "a-secret-of-ours" not in repr(recording)
+
+
+async def test_many_calls_at_once_cannot_pass_the_budget_together(sandbox_server: SandboxServer) -> None:
+    async def ten(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+        calls = [verify_address(caller, settings, f"a{n}@example.com") for n in range(10)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        return sum(1 for answer in answers if isinstance(answer, BudgetExceeded))
+
+    recording = await run_job(shopping(ten, budget=Decimal("0.05")), "test.buy")
+    assert recording.document == 4
+    assert sandbox_server.sandbox.ledger.total() == Decimal("0.048")
+    agrees(recording, sandbox_server)
+
+
+async def test_the_jobs_own_budget_holds_too(sandbox_server: SandboxServer) -> None:
+    recording = await run_job(shopping(places), "test.buy", budget=Decimal("0.034"))
+    assert recording.error is not None
+    assert recording.error.code in ("HW501", "budget_exceeded")
+    assert sandbox_server.sandbox.requests.as_dict()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "cost"),
+    [(httpx.ConnectError("no"), Decimal(0)), (httpx.ReadTimeout("late"), Decimal("0.008") * 3)],
+)
+async def test_what_was_never_sent_costs_nothing(error: Exception, cost: Decimal) -> None:
+    with respx.mock(assert_all_mocked=True) as mocked:
+        mocked.post(path="/neverbounce/v4.2/single/check").mock(side_effect=error)
+        recording = await run_job(shopping(neverbounce), "test.buy")
+    assert recording.error is not None
+    assert recording.error.code == "provider_unreachable"
+    assert sum((entry.cost for entry in recording.usage), Decimal(0)) == cost
+
+
+async def test_keys_travel_in_no_address() -> None:
+    with respx.mock(assert_all_mocked=True) as mocked:
+        mocked.get(path="/hunter/v2/domain-search").respond(json={"data": {"emails": []}})
+        mocked.post(path="/neverbounce/v4.2/single/check").respond(
+            json={"status": "success", "result": "valid"}
+        )
+        mocked.post(path="/places/v1/places:searchText").respond(json={})
+        for call in CALLS.values():
+            assert (await run_job(shopping(call), "test.buy")).error is None
+        assert all("key" not in str(call.request.url) for call in mocked.calls)
+        assert len(mocked.calls) == 3
