@@ -50,8 +50,8 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
         # Whoever cannot read an answer has to suppose that it was sold.
         broken = fault is not None and fault.kind in ("malformed", "truncated", "cut")
         if people or broken:
-            credits = max(1, -(-len(people) // 10))
-            sandbox.ledger.count("hunter", model="domain-search", unit="credit", quantity=credits)
+            sold = max(1, -(-len(people) // 10))
+            sandbox.ledger.count("hunter", model="domain-search", unit="credit", quantity=sold)
         if fault and fault.kind == "malformed":
             return JSONResponse(
                 {"data": {"domain": domain, "emails": [{"value": None, "confidence": "high"}]}}
