@@ -55,7 +55,7 @@ def as_docx(person: Person, *, table: bool = False) -> bytes:
 
 
 def as_pdf(person: Person, *, align: str = "L", mapped: bool = True) -> bytes:
-    """A PDF in one column, dates at the right margin, as many pages as it takes; or with a font without a map."""
+    """A PDF in one column, dates at the right margin, on as many pages as it takes."""
     return bytes(_one_column(person, align, mapped).output())
 
 
