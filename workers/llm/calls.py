@@ -61,11 +61,13 @@ class Tokens:
         prompt: Tokens that were read, ``cached`` among them.
         cached: Those of them that cost less.
         output: Tokens that were written, thoughts among them.
+        audio: Those of the prompt that were sound, which some providers sell at a price of its own.
     """
 
     prompt: int
     cached: int
     output: int
+    audio: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from google.genai import errors, types
 from headway import retry_after_of
 from workers.llm.calls import Call, Finish, Reply, Tokens, Turn
 from workers.llm.errors import PromptTooLong, ProviderDenied, QuotaExhausted
-from workers.llm.media import Image
+from workers.llm.media import FileUri, Image
 from workers.llm.retries import Passing
 
 __all__ = ["GeminiAdapter"]
@@ -118,10 +118,20 @@ def _parts(turn: Turn) -> list[types.Part]:
     shown = [
         types.Part.from_bytes(data=medium.data, mime_type=medium.media_type)
         if isinstance(medium, Image)
-        else types.Part.from_uri(file_uri=medium.uri, mime_type=medium.media_type)
+        else _file_part(medium)
         for medium in turn.media
     ]
     return [*shown, types.Part.from_text(text=turn.text)]
+
+
+def _file_part(file: FileUri) -> types.Part:
+    part = types.Part.from_uri(file_uri=file.uri, mime_type=file.media_type)
+    if file.start is not None or file.end is not None:
+        part.video_metadata = types.VideoMetadata(
+            start_offset=None if file.start is None else f"{file.start:.3f}s",
+            end_offset=None if file.end is None else f"{file.end:.3f}s",
+        )
+    return part
 
 
 def _config(call: Call) -> types.GenerateContentConfig:
@@ -165,6 +175,11 @@ def _reply(call: Call, done: types.GenerateContentResponse, text: str) -> Reply:
             (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
             usage.cached_content_token_count or 0,
             (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+            sum(
+                each.token_count or 0
+                for each in usage.prompt_tokens_details or ()
+                if each.modality is types.MediaModality.AUDIO
+            ),
         )
     return Reply(text, finish, tokens, done.model_version or call.model)
 

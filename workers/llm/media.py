@@ -39,11 +39,15 @@ class FileUri:
         uri: As its Files API gave it.
         media_type: What it is.
         most_tokens: The most tokens that it can be: for video, about 300 a second.
+        start: From where in a video or recording, in seconds; from its beginning when omitted.
+        end: Until where, in seconds; until its end when omitted.
     """
 
     uri: str
     media_type: str
     most_tokens: int
+    start: float | None = None
+    end: float | None = None
 
 
 Medium: TypeAlias = Image | FileUri

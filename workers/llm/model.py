@@ -79,6 +79,7 @@ class TextModel:
         self._input = prices.find(adapter.provider, model, "input_token")
         self._cached = prices.find(adapter.provider, model, "cached_input_token")
         self._output = prices.find(adapter.provider, model, "output_token")
+        self._audio = prices.find_or(self._input, adapter.provider, model, "audio_input_token")
         self._places = asyncio.Semaphore(settings.concurrency)
         self.sandbox = False
         """Whether what it has answered came from the sandbox; one process has one address for all its jobs."""
@@ -299,12 +300,17 @@ class TextModel:
         if tokens is None:
             paid.unknown()
             return
-        for price, quantity in (
-            (self._input, tokens.prompt - tokens.cached),
-            (self._cached, tokens.cached),
-            (self._output, tokens.output),
+        # Nobody tells how much of the sound was cached: what was, costs less, whatever it was.
+        audio = min(tokens.audio, tokens.prompt - tokens.cached)
+        for place, (price, quantity) in enumerate(
+            (
+                (self._input, tokens.prompt - tokens.cached - audio),
+                (self._audio, audio),
+                (self._cached, tokens.cached),
+                (self._output, tokens.output),
+            )
         ):
-            if quantity or price is self._input:
+            if quantity or place == 0:
                 paid.cost(cost=price.of(quantity), quantity=quantity, model=reply.model, unit=price.unit)
 
 

@@ -118,6 +118,20 @@ class PriceList:
             name = shorter
         return price
 
+    def find_or(self, otherwise: Price, provider: str, model: str, unit: str) -> Price:
+        """One price, or another where the list has none of its own.
+
+        Args:
+            otherwise: What counts then.
+            provider: As for ``find``, as the others.
+            model: As for ``find``.
+            unit: As for ``find``.
+        """
+        try:
+            return self.find(provider, model, unit)
+        except ConfigError:
+            return otherwise
+
     def cost(self, provider: str, model: str, unit: str, quantity: Decimal | int = 1) -> Decimal:
         """The exact cost of some units in US dollars.
 

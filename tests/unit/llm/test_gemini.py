@@ -196,3 +196,19 @@ async def test_a_cut_stream_ends_the_attempt(model: TextModel) -> None:
         with pytest.raises(Retry):
             assert [piece async for piece in model.stream(PROMPT, ctx=purse)]
     assert purse.spent == purse.reserved[0]
+
+
+async def test_a_part_of_a_video_is_sent_and_its_sound_has_its_own_price(api: Any, model: TextModel) -> None:
+    heard = body('{"name": "Ada"}')
+    heard["usageMetadata"]["promptTokensDetails"] = [
+        {"modality": "TEXT", "tokenCount": 100},
+        {"modality": "VIDEO", "tokenCount": 800},
+        {"modality": "AUDIO", "tokenCount": 100},
+    ]
+    api.mock(return_value=httpx.Response(200, json=heard))
+    purse = Purse()
+    part = FileUri("https://gemini.test/v1beta/files/a", "video/mp4", 4000, start=60, end=72.5)
+    await model.complete(PROMPT, schema=Card, ctx=purse, images=[part])
+    sent = json.loads(api.calls.last.request.content)["contents"][0]["parts"][0]
+    assert sent["videoMetadata"] == {"start_offset": "60.000s", "end_offset": "72.500s"}
+    assert purse.spent == (Decimal("0.30") * 900 + Decimal("1.00") * 100 + Decimal("2.50") * 100) / 1_000_000
