@@ -133,3 +133,39 @@ grant update (position, title, body, speaker_hints) on table public.slides to au
 grant update (title, status, slides, total_duration_seconds) on table public.talk_tracks to authenticated;
 grant select, insert, update, delete
   on table public.slide_decks, public.slides, public.talk_tracks to service_role;
+
+-- What a talk track is about is known when it is asked for: refused then, not found out by a worker. The condition
+-- keeps the trigger away from the payloads of other kinds.
+create function headway_private.check_talk_track() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  job headway.jobs;
+  deck text := new.payload ->> 'deck_id';
+begin
+  select j.* into job from headway.jobs j where j.id = new.job_id;
+  if job.kind <> 'talk_track.generate' then
+    return new;
+  end if;
+  if job.project_id is null then
+    perform headway_private.refuse(
+      'HW102', 'is missing: a talk track belongs to a project', 'project_id', 'Submit with the project whose talk it is.'
+    );
+  end if;
+  if deck is not null and not exists (
+    select from public.slide_decks d where d.project_id = job.project_id and d.id::text = lower(deck)
+  ) then
+    perform headway_private.refuse(
+      'HW301', 'there is no such deck in the project', 'payload.deck_id', 'Submit with the project that the deck belongs to.'
+    );
+  end if;
+  return new;
+end
+$$;
+
+create trigger job_inputs_check_talk_track
+  before insert or update of payload on headway.job_inputs
+  for each row when (new.payload ?| '{deck_id,slides}')
+  execute function headway_private.check_talk_track();
+
+revoke all on function headway_private.check_talk_track() from public, anon, authenticated, service_role;

@@ -293,3 +293,39 @@ def test_an_account_that_goes_leaves_its_organisations_rows(project: Project, te
         key = "id" if "id" in values else next(k for k in values if k.endswith("_id"))
         assert project.owner(f"select 1 from public.{table} where {key} = %s", values[key]), table
     assert project.owner("select 1 from public.campaigns where id = %s", mine.id) == []
+
+
+def test_a_talk_track_is_of_a_deck_of_its_project(project: Project, team: dict[str, Any]) -> None:
+    kind = project.kind("talk_track.generate")
+    editor = team["editor"]
+    deck = str(insert(project, editor, "slide_decks", project_id=team["project"], title="Deck").id)
+    (other,) = project.ask(
+        editor, "insert into public.projects (name, organization_id) values ('o', %s) returning id", team["org"]
+    )
+    inline = {"slides": [{"title": "x"}]}
+
+    def submit(**body: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = project.call(editor, "headway.submit", {"kind": kind} | body)
+        return answer
+
+    for payload, where, code, field in (
+        ({"deck_id": deck}, None, "HW102", "project_id"),
+        (inline, None, "HW102", "project_id"),
+        ({"deck_id": deck}, str(other.id), "HW301", "payload.deck_id"),
+        ({"deck_id": str(uuid.uuid4())}, team["project"], "HW301", "payload.deck_id"),
+        ({"deck_id": "x"}, team["project"], "HW301", "payload.deck_id"),
+    ):
+        with pytest.raises(Refused) as refused:
+            submit(payload=payload, **({"project_id": where} if where else {}))
+        assert (refused.value.code, refused.value.detail) == (code, field)
+        assert refused.value.hint
+    assert submit(payload={"deck_id": deck.upper()}, project_id=team["project"])["created"] is True
+    assert submit(payload=inline, project_id=str(other.id))["created"] is True
+    # A debounced job takes a new payload, which is looked at as well.
+    late = {"project_id": team["project"], "debounce_key": "d", "debounce_seconds": 60}
+    submit(payload={"deck_id": deck}, **late)
+    with pytest.raises(Refused) as refused:
+        submit(payload={"deck_id": str(uuid.uuid4())}, **late)
+    assert refused.value.code == "HW301"
+    # Other kinds may name their fields as they like.
+    assert job(project, editor, payload={"deck_id": "x", "slides": 1})
