@@ -300,7 +300,9 @@ def test_a_talk_track_is_of_a_deck_of_its_project(project: Project, team: dict[s
     editor = team["editor"]
     deck = str(insert(project, editor, "slide_decks", project_id=team["project"], title="Deck").id)
     (other,) = project.ask(
-        editor, "insert into public.projects (name, organization_id) values ('o', %s) returning id", team["org"]
+        editor,
+        "insert into public.projects (name, organization_id) values ('o', %s) returning id",
+        team["org"],
     )
     inline = {"slides": [{"title": "x"}]}
 
