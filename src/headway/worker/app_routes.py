@@ -37,6 +37,8 @@ _STATUS: tuple[tuple[type[HeadwayError], int], ...] = (
     (TransportError, 503),
 )
 _TOO_LARGE = "HW104"
+_SWALLOW_BYTES = 1_048_576
+_SWALLOW_SECONDS = 2.0
 _MESSAGES = {
     404: ("there is nothing at this address", "Check the path.", "route_unknown"),
     405: ("this address does not take that method", "See the Allow header.", "method_not_allowed"),
@@ -156,6 +158,7 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._swallow(receive)
         answer = _json(
             413,
             f"the body is longer than {self._limit} bytes",
@@ -164,6 +167,19 @@ class BodyLimit:
             {"connection": "close"},
         )
         await answer(scope, receive, send)
+
+    async def _swallow(self, receive: Receive) -> None:
+        """Take in a little more: a connection closed while the caller sends is reset, answer and all."""
+        came = 0
+        try:
+            async with asyncio.timeout(_SWALLOW_SECONDS):
+                while came < _SWALLOW_BYTES:
+                    message = await receive()
+                    came += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
+        except TimeoutError:
+            pass  # a caller that sends slowly may be reset
 
 
 def _json(

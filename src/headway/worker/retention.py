@@ -43,7 +43,7 @@ class _Pruned(Answer):
 
 
 class _Collected(Answer):
-    scanned: int
+    bucket: str | None = None
     found: int
     next_in_seconds: float | None = None
 
@@ -103,7 +103,8 @@ class Retention(Duty):
             if collected.found:
                 _log.info("%d Storage objects belong to nothing and will be removed", collected.found)
             rest = collected.next_in_seconds
-            if rest is None or rest > 0 or not collected.scanned:
+            # Without a bucket: others are searching those that are due.
+            if rest is None or rest > 0 or collected.bucket is None:
                 self._observations.removed("orphans", found)
                 return found, min(max(rest or 0.0, _FIRST_AFTER), _AT_LEAST_EVERY)
 

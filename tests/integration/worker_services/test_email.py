@@ -103,9 +103,11 @@ async def test_a_certificate_of_somebody_else_is_not_accepted(
     server_tls, _ = certificate(tmp_path)
     endpoint = await bench.endpoint("ops@example.com", channel="email")
     await bench.end_jobs()
-    async with mail_server(mailbox, tls_context=server_tls, require_starttls=True) as port:
-        async with notifying(bench, told, plain(port, smtp_security="starttls")):
-            await told.until(lambda: ("email", "retry") in told.deliveries)
+    async with (
+        mail_server(mailbox, tls_context=server_tls, require_starttls=True) as port,
+        notifying(bench, told, plain(port, smtp_security="starttls")),
+    ):
+        await told.until(lambda: ("email", "retry") in told.deliveries)
     assert mailbox.letters == []
     (message,) = await bench.messages(endpoint)
     assert message["status"] == "pending"
