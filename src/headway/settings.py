@@ -126,6 +126,66 @@ class WorkerSettings(_Settings):
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
         description="The secret key, or the legacy service_role key.",
     )
+    worker_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="What this worker is called; its host and process when unset.",
+    )
+    version: str = Field(
+        default="", max_length=100, description="The deployed version, for people who look at the workers."
+    )
+    concurrency: int = Field(
+        default=20, ge=1, le=10_000, description="How many jobs this process runs at once."
+    )
+    kinds: Names = Field(
+        default=(), description="Which of its kinds this worker runs; all that it knows when empty."
+    )
+    queues: Names = Field(
+        default=(),
+        description="From which queues it takes jobs, in order of preference; all that hold its kinds "
+        "when empty.",
+    )
+    wake: Literal["broadcast", "changes"] = Field(
+        default="broadcast",
+        description="How it is woken: by one broadcast per statement and queue, or by postgres_changes.",
+    )
+    lease_seconds: int = Field(
+        default=8,
+        ge=5,
+        le=3600,
+        description="How long a job stays with a worker that is not heard of; after that another one starts it.",
+    )
+    grace_seconds: float = Field(
+        default=25.0,
+        ge=0,
+        description="How long running jobs may take to finish when the worker is told to stop; "
+        "the rest is handed back.",
+    )
+    messages_per_second: float = Field(
+        default=100.0,
+        gt=0,
+        description="How many Realtime messages the progress of this worker's jobs may cause; "
+        "the free plan allows 100.",
+    )
+    stall_seconds: float = Field(
+        default=30.0,
+        ge=1,
+        description="How long a handler may block the event loop before it is interrupted.",
+    )
+    capture_output: bool = Field(
+        default=True,
+        description="Whether what handlers print goes to the log, with the job's name and without secrets.",
+    )
+    memory_limit: int | None = Field(
+        default=None,
+        ge=64,
+        description="At how many MB of memory the worker stops by itself, to be started anew; "
+        "nine tenths of its control group's limit when unset.",
+    )
+    public_url: AnyHttpUrl | None = Field(
+        default=None, description="Where the world outside reaches the HTTP port, for callbacks."
+    )
     scheduler: bool = Field(default=True, description="Whether this worker fires schedules.")
     retention: bool = Field(
         default=True, description="Whether this worker removes what is past its retention, files included."
