@@ -3,8 +3,24 @@
 Only what parsing needs is imported here; a command imports its work when it runs, so that ``--help`` and
 scripts stay quick.
 
-Exit statuses: 0 done; 1 it failed; 2 the command line is wrong; 3 no stack is running; 4 one is running
-already.
+Exit statuses, the same for all commands:
+
+== =========================================================================
+0  done; of ``watch``: every job has completed; of ``doctor``: all is well
+1  it failed, or was refused; ``doctor`` has found something
+2  the command line is wrong
+3  no stack is running, and no project is named
+4  a stack is running already
+5  nobody is signed in, or whoever is may not do this
+6  there is no such job or file, or it is not visible
+7  the project could not be asked, or cannot answer now
+10 the job has failed
+11 the job was cancelled
+12 the job has not ended in time
+== =========================================================================
+
+``--json`` prints results to standard output, and an error as ``{"error": {"code", "message", "hint",
+"details"}}`` on one line to standard error.
 ``up --ephemeral -- COMMAND`` exits with COMMAND's status, 128+n when signal n ended it.
 """
 
@@ -17,6 +33,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from headway.cli.exits import FAILED, exit_status_of
+from headway.cli.jobs.commands import app as job_commands
 from headway.errors import HeadwayError
 
 __all__ = ["app", "run"]
@@ -30,9 +48,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_EXIT_FAILED = 1
-_EXIT_BY_CODE = {"not_running": 3, "data_dir_in_use": 4}
 
 ProjectOption = Annotated[
     Path | None,
@@ -234,16 +249,19 @@ def demo() -> None:
     run_demo()
 
 
+app.add_typer(job_commands)
+
+
 def run() -> NoReturn:
     """The program ``headway``: runs the command line and exits."""
     try:
         app()
     except HeadwayError as error:
         _report(error.message, error.hint)
-        raise SystemExit(_EXIT_BY_CODE.get(error.code, _EXIT_FAILED)) from None
+        raise SystemExit(exit_status_of(error)) from None
     except OSError as error:
         _report(f"{error.filename or 'system'}: {error.strerror or error}", None)
-        raise SystemExit(_EXIT_FAILED) from None
+        raise SystemExit(FAILED) from None
     raise SystemExit(0)
 
 

@@ -117,11 +117,14 @@ class ProgressDisplay:
         staged = update.event is not None and update.event.type == "stage_started"
         self._show_page(at_once=staged or update.ended)
 
-    async def follow(self, *jobs: JobHandle, follow_retries: bool = False) -> list[Update]:
+    async def follow(
+        self, *jobs: JobHandle, after_seq: int | None = None, follow_retries: bool = False
+    ) -> list[Update]:
         """Show jobs until all of them have ended.
 
         Args:
             jobs: The jobs, already announced or not.
+            after_seq: Begin after this ``seq`` instead of with the present.
             follow_retries: Go on after ends.
 
         Returns:
@@ -137,7 +140,7 @@ class ProgressDisplay:
 
         async def watch(job: JobHandle) -> Update:
             last: Update | None = None
-            async with job.watch(follow_retries=follow_retries) as updates:
+            async with job.watch(after_seq, follow_retries=follow_retries) as updates:
                 async for update in updates:
                     last = update
                     self.show(update)
