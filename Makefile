@@ -38,8 +38,10 @@ fuzz: env ## Look for new counterexamples to every property test
 bench: env ## The figures the issues ask for, beside their references
 	$(BIN)/python -m bench
 
-lock: env ## Resolve requirements.lock anew (names no registry host)
+lock: env ## Resolve requirements.lock anew, and the image's from it (names no registry host)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra worker --extra otel --extra pipelines --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file docker/requirements.lock
+	$(BIN)/uv pip compile docker/build.in --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file docker/build.lock
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
