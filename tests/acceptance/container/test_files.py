@@ -1,4 +1,4 @@
-"""Dockerfile, compose file and what is sent to the builder: sound by the linters that exist, and in itself."""
+"""Dockerfile, compose file and what is sent to the builder: sound by the linters that exist."""
 
 from __future__ import annotations
 
@@ -99,8 +99,9 @@ def test_everything_that_is_copied_is_sent_to_the_builder() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        ".env", ".env.local", "workers/.env", "src/headway/.env.production", ".git/config", ".headway/keys.json",
-        ".venv/bin/python", "tests/conftest.py", "workers/cv/__pycache__/x.cpython-311.pyc", "supabase/.temp/x",
+        ".env", ".env.local", "workers/.env", "src/headway/.env.production", ".git/config",
+        ".headway/keys.json", ".venv/bin/python", "tests/conftest.py", "supabase/.temp/x",
+        "workers/cv/__pycache__/x.cpython-311.pyc",
     ],
 )  # fmt: skip
 def test_no_secret_and_no_rubbish_is_sent_to_the_builder(path: str) -> None:
