@@ -227,6 +227,42 @@ def psql(
 
 
 @app.command()
+def worker(
+    modules: Annotated[
+        list[str], typer.Argument(help="Import paths of modules with Worker objects, such as workers.cv.")
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Claim once, run what was claimed, and end.")] = False,
+    burst: Annotated[
+        bool, typer.Option("--burst", help="Run until nothing can be claimed, and end.")
+    ] = False,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", "-c", min=1, help="How many jobs at once.")
+    ] = None,
+    queues: Annotated[
+        str | None, typer.Option(help="Take jobs from these queues only, such as urgent,default.")
+    ] = None,
+    kinds: Annotated[str | None, typer.Option(help="Run only these of the modules' kinds.")] = None,
+    http_port: Annotated[
+        int | None, typer.Option(help="Serve /healthz, /readyz, /metrics and routes there; 0 for a free one.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What this worker is called.")] = None,
+) -> None:
+    """Run the jobs that modules declare, until SIGTERM or Ctrl-C; twice hands running jobs back at once."""
+    if once and burst:
+        raise typer.BadParameter("--once and --burst exclude each other")
+    from headway.cli.worker import run_modules
+
+    settings = {
+        "concurrency": concurrency,
+        "queues": queues,
+        "kinds": kinds,
+        "http_port": http_port,
+        "worker_name": name,
+    }
+    run_modules(modules, mode="once" if once else "burst" if burst else "serve", settings=settings)
+
+
+@app.command()
 def sandbox(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for a free one.")] = 0,

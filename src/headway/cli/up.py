@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from headway.cli.environment import named, print_json, print_table, stack_variables
+from headway.cli.loop import event_loop
 from headway.cli.target import load_settings
 from headway.errors import HeadwayError
 from headway.local.project import find_project
@@ -92,15 +93,6 @@ def _tell(ready_fd: int, outcome: Mapping[str, Any]) -> None:
         os.close(ready_fd)
     except OSError:
         pass  # told already, or the one who waited has gone
-
-
-def event_loop() -> asyncio.AbstractEventLoop:
-    """A new event loop of the fastest kind there is."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 async def serve(stack: Stack, ready: Callable[[], None]) -> None:

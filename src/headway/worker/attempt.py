@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
-
-import orjson
 
 from headway.core.json_limits import storable
 from headway.core.lease import Claimed
@@ -14,6 +13,7 @@ from headway.core.parts import FileRef
 from headway.core.stages import StageProgress
 from headway.errors import InvalidRequest
 from headway.worker.job import JobInfo
+from headway.worker.json_text import dump
 from headway.worker.registry import JobSpec
 from headway.worker.reports import Reports
 from headway.worker.store import Lease
@@ -24,6 +24,21 @@ StopReason: TypeAlias = Literal["cancelled", "lost", "timeout", "released"]
 
 _LARGEST_METRICS = 4096
 _LONGEST_MESSAGE = 1000
+
+
+@dataclass(slots=True)
+class Printed:
+    """What one execution has printed.
+
+    Attributes:
+        characters: How many were taken.
+        rest: The last line, while it is not ended.
+        cut: Whether it was too much.
+    """
+
+    characters: int = 0
+    rest: str = ""
+    cut: bool = False
 
 
 class Attempt:
@@ -40,6 +55,7 @@ class Attempt:
         stop_message: What was said of that.
         told_to_stop: Whether it was asked to finish up.
         ended: Whether its outcome is decided.
+        printed: What it has printed.
         made: Files that it has stored.
         on_stop: Called once, from the thread that decides, when it is to stop at once.
     """
@@ -64,6 +80,7 @@ class Attempt:
         self.ended = False
         self.on_stop: Callable[[], object] | None = None
         self.reported_at = 0.0
+        self.printed = Printed()
         self.made: list[FileRef] = []
         self._clock = clock
         self._progress = StageProgress(spec.plan)
@@ -128,7 +145,7 @@ class Attempt:
         merged = self._metrics | {str(name): value for name, value in figures.items()}
         plain = storable({name: v for name, v in merged.items() if v is not None}, "metrics")
         # As Postgres writes it out: with a space after each colon and comma.
-        if len(orjson.dumps(plain)) * 1.1 > _LARGEST_METRICS:
+        if len(dump(plain)) * 1.1 > _LARGEST_METRICS:
             raise InvalidRequest(
                 f"metrics: have more than {_LARGEST_METRICS} bytes",
                 hint="Keep figures there; emit larger things, or store them as a step's result or a file.",

@@ -53,7 +53,7 @@ class Context:
         self._signals = Signals(attempt, store)
         self.job: JobInfo = attempt.job
         self.files = Files(attempt, store, tools)
-        self.log = JobLog(attempt, tools.reporter)
+        self.log = JobLog(attempt, tools)
 
     # Progress -----------------------------------------------------------------------------------------------
 

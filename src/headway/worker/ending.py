@@ -39,6 +39,7 @@ class Ending:
         delay: Seconds until it goes on, of a retry or a snooze.
         wait: What it waits for.
         message: The last message for people, if it changes with the end.
+        metrics: The last metrics, if they change with the end.
         cause: What was raised, for the worker's log.
     """
 
@@ -48,6 +49,7 @@ class Ending:
     delay: float | None = None
     wait: Wait | None = None
     message: str | None = None
+    metrics: dict[str, Any] | None = None
     cause: BaseException | None = None
 
     @property
@@ -73,6 +75,8 @@ class Ending:
                 document["timeout_seconds"] = max(1, round(self.wait.seconds, 3))
         if self.message is not None:
             document["message"] = self.message
+        if self.metrics is not None:
+            document["metrics"] = self.metrics
         return document
 
 

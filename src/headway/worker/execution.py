@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import orjson
 from pydantic import ValidationError
 
 from headway.core.json_limits import storable
@@ -23,6 +22,7 @@ from headway.worker.bridge import Operations, Stopped, ThreadBridge
 from headway.worker.context import Context
 from headway.worker.ending import LOST, Ending
 from headway.worker.faults import describe, payload_fault
+from headway.worker.json_text import dump
 from headway.worker.outcomes import Cancel, Snooze
 from headway.worker.registry import JobSpec
 from headway.worker.sizes import exceeds
@@ -210,14 +210,15 @@ class Executor:
             )
         elif not isinstance(error, Exception):
             self.incident("handler_exit", attempt)
-        return self._of_failure(attempt, error)
+        return self.of_failure(attempt, error)
 
-    def _of_failure(self, attempt: Attempt, error: BaseException) -> Ending:
+    def of_failure(self, attempt: Attempt, error: BaseException) -> Ending:
+        """How an execution ends that failed: the retry policy of its kind decides."""
         claimed = attempt.claimed
         # The job's own limit counts: its submitter may have asked for fewer attempts.
         policy = replace(attempt.spec.policy, max_attempts=claimed.max_attempts)
         decision = policy.decide(error, failures=claimed.failures, now=datetime.now(UTC), random=self.draw)
-        fault = describe(error, step=_failed_step(error))
+        fault = describe(error, step=_failed_step(error), redact=self.tools.redact)
         if decision.again:
             return Ending("retry", fault=fault, delay=decision.delay, cause=error)
         return Ending("failed", fault=fault, cause=error)
@@ -229,7 +230,7 @@ class Executor:
         if attempt.stop_reason == "released":
             return Ending("release")
         if attempt.stop_reason == "timeout":
-            return self._of_failure(attempt, _timeout(attempt))
+            return self.of_failure(attempt, _timeout(attempt))
         return LOST
 
 
@@ -251,7 +252,7 @@ def _read_payload(spec: JobSpec, payload: Any) -> Any:
     if spec.shape.payload is None:
         return payload
     # As JSON, so that strict models take dates and tuples from their JSON forms.
-    return spec.shape.payload.validate_json(orjson.dumps(payload))
+    return spec.shape.payload.validate_json(dump(payload))
 
 
 def _read_result(spec: JobSpec, value: Any) -> Any:

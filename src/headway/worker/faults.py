@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,22 +11,19 @@ from pydantic import ValidationError
 from headway.core.parts import Fault
 from headway.core.validation import field_path
 from headway.errors import HeadwayError
-from headway.link.redaction import redact
 from headway.worker.attempt import plain_text
+from headway.worker.redaction import Redactor
 
 __all__ = ["describe", "payload_fault"]
 
 _LONGEST = 1000
 _CODE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SECRETS = (
-    re.compile(r"\b(?:sk|pk|rk)[-_](?:live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{16,}"),
-    re.compile(r"\bAIza[0-9A-Za-z_-]{20,}"),
-    re.compile(r"(?i)\b(password|passwd|secret|api[-_]?key|token)(\s*[=:]\s*)[^\s,;&'\"]+"),
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
-)
+_PLAIN = Redactor().redact
 
 
-def describe(error: BaseException, *, step: str | None = None) -> Fault:
+def describe(
+    error: BaseException, *, step: str | None = None, redact: Callable[[str], str] = _PLAIN
+) -> Fault:
     """A failure's code, message and hint; keys, tokens and stack traces are not in it.
 
     An exception may say what it means to say by attributes ``code`` and ``hint``, as Headway's own do.
@@ -33,20 +31,24 @@ def describe(error: BaseException, *, step: str | None = None) -> Fault:
     Args:
         error: What a handler or a step has raised.
         step: The step it happened in.
+        redact: Takes secrets out of a text.
     """
+
+    def clean(text: Any) -> Any:
+        return _clean(text, redact)
+
     if isinstance(error, HeadwayError):
-        return Fault(
-            code=_code(error.code), message=_clean(error.message), hint=_clean(error.hint), step=step
-        )
+        return Fault(code=_code(error.code), message=clean(error.message), hint=clean(error.hint), step=step)
     if isinstance(error, ValidationError):
         return _validation(error, step)
     name = type(error).__name__
-    text = _clean(str(error)) if str(error) else None
+    said = _said(error)
+    text = clean(said) if said else None
     hint = getattr(error, "hint", None)
     return Fault(
         code=_own_code(error) or _snake(name),
         message=f"{name}: {text}" if text else name,
-        hint=_clean(hint) if isinstance(hint, str) else None,
+        hint=clean(hint) if isinstance(hint, str) else None,
         step=step,
     )
 
@@ -87,11 +89,16 @@ def _snake(name: str) -> str:
     return _CODE.sub("_", name).lower()[:100]
 
 
-def _clean(text: Any) -> Any:
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot even say what it is
+        return ""
+
+
+def _clean(text: Any, redact: Callable[[str], str] = _PLAIN) -> Any:
     if text is None:
         return None
-    clean = redact(str(text)[: 4 * _LONGEST])
-    for pattern in _SECRETS:
-        clean = pattern.sub(lambda m: f"{m[1]}{m[2]}<redacted>" if m.lastindex else "<redacted>", clean)
-    clean = clean.strip()
+    # Cut generously before the search, so that half a secret at the end is not shown.
+    clean = redact(str(text)[: 4 * _LONGEST]).strip()
     return plain_text(clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 1]}…", _LONGEST)

@@ -6,6 +6,7 @@ import asyncio
 import difflib
 import hashlib
 import mimetypes
+import os
 import re
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ class Files:
         self._store = store
         self._tools = tools
         self._dir: Path | None = None
+        self._pid = os.getpid()
         self._files = {(file.direction, file.name): file for file in attempt.claimed.files}
 
     @property
@@ -182,7 +184,8 @@ class Files:
 
     async def close(self) -> None:
         """Remove the temporary directory."""
-        if self._dir is not None:
+        # A copy that a handler has forked must not remove what its original still needs.
+        if self._dir is not None and os.getpid() == self._pid:
             directory, self._dir = self._dir, None
             await asyncio.get_running_loop().run_in_executor(
                 None, lambda: shutil.rmtree(directory, ignore_errors=True)

@@ -7,9 +7,8 @@ import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
-from headway.link.redaction import redact
 from headway.worker.attempt import Attempt, plain_text
-from headway.worker.reporting import Reporter
+from headway.worker.tools import Tools
 
 __all__ = ["JobLog"]
 
@@ -27,13 +26,13 @@ class JobLog(logging.LoggerAdapter[logging.Logger]):
 
     Args:
         attempt: The execution.
-        reporter: Takes the lines.
+        tools: Take the lines, and secrets out of them.
     """
 
-    def __init__(self, attempt: Attempt, reporter: Reporter) -> None:
+    def __init__(self, attempt: Attempt, tools: Tools) -> None:
         super().__init__(_log, attempt.log_fields())
         self._attempt = attempt
-        self._reporter = reporter
+        self._tools = tools
         self._lines = 0
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
@@ -60,10 +59,10 @@ class JobLog(logging.LoggerAdapter[logging.Logger]):
                 text += ": " + "".join(traceback.format_exception_only(error)).strip()
         line = {
             "level": logging.getLevelName(level).lower(),
-            "message": plain_text(redact(text[:_LONGEST_LINE]), _LONGEST_LINE),
+            "message": plain_text(self._tools.redact(text[:_LONGEST_LINE]), _LONGEST_LINE),
         }
         self._attempt.reports.event("log", line, urgent=False, wait=False)
-        self._reporter.changed(self._attempt)
+        self._tools.reporter.changed(self._attempt)
 
 
 def _formatted(msg: object, args: tuple[object, ...]) -> str:

@@ -70,6 +70,11 @@ class Reports:
         return bool(self._frames)
 
     @property
+    def must_settle(self) -> bool:
+        """Whether something that must not be lost at the end is not stored yet: stages and events."""
+        return any(frame.urgent or frame.events or frame.stage for frame in list(self._frames))
+
+    @property
     def taken(self) -> bool:
         """Whether a frame is on its way."""
         return self._taken
@@ -130,7 +135,9 @@ class Reports:
         """
         with self._lock:
             frames = self._frames
-            if not frames or (urgent_only and not self._taken and len(frames) == 1 and not frames[0].urgent):
+            if not frames or (
+                urgent_only and not self._taken and not any(f.urgent or f.events for f in frames)
+            ):
                 return None
             if self._closed is not None:
                 return _failed(self._closed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -40,7 +41,10 @@ class Shared:
         if future is None or (future.done() and (future.cancelled() or future.exception() is not None)):
             future = self._made[factory] = asyncio.get_running_loop().create_future()
             if self._owner is None:
-                self._owner = asyncio.create_task(self._own(), name="headway shared resources")
+                # In a context of its own: it outlives the job that happens to ask first.
+                self._owner = asyncio.create_task(
+                    self._own(), name="headway shared resources", context=contextvars.Context()
+                )
             self._orders.put_nowait((factory, future))
         value: T = await asyncio.shield(future)
         return value

@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from headway.core.json_limits import storable
@@ -19,6 +18,7 @@ from headway.core.validation import field_path
 from headway.errors import ConfigError, InvalidRequest, LeaseLost
 from headway.worker.attempt import Attempt
 from headway.worker.faults import describe
+from headway.worker.json_text import dump
 from headway.worker.store import Store
 from headway.worker.tools import Tools
 
@@ -131,7 +131,7 @@ class Steps:
         """Say that a step has failed; a lost lease is not reported, for it cannot be."""
         if self._attempt.lost or isinstance(error, LeaseLost):
             return
-        fault = describe(error)
+        fault = describe(error, redact=self._tools.redact)
         try:
             await self._store.checkpoint(
                 self._attempt.lease, name, "failed", error={"code": fault.code, "message": fault.message}
@@ -196,7 +196,7 @@ def read_as(target: Any, plain: Any, what: str) -> Any:
         return plain
     try:
         # As JSON: dates, UUIDs and tuples come back as what they were, in strict models too.
-        return _adapter(target).validate_json(orjson.dumps(plain))
+        return _adapter(target).validate_json(dump(plain))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ __all__ = ["Threads"]
 T = TypeVar("T")
 
 _IDLE_S = 30.0
+_FORKED_STATUS = 70
 
 
 class Threads:
@@ -42,6 +44,7 @@ class Threads:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         context = contextvars.copy_context()
+        pid = os.getpid()
 
         def settle(value: Any, failure: BaseException | None) -> None:
             if future.done():
@@ -58,6 +61,8 @@ class Threads:
                 value = context.run(fn, *args, **kwargs)
             except BaseException as error:  # noqa: BLE001 - it is the caller's
                 failure = _as_error(error)
+            if os.getpid() != pid:
+                os._exit(_FORKED_STATUS)  # the function has forked: this is the copy
             try:
                 loop.call_soon_threadsafe(settle, value, failure)
             except RuntimeError:

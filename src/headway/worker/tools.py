@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headway.errors import ConfigError
 from headway.worker.limits import Limit
 from headway.worker.objects import Objects
+from headway.worker.redaction import Redactor
 from headway.worker.reporting import Reporter
 from headway.worker.shared import Shared
 from headway.worker.threads import Threads
@@ -37,6 +38,7 @@ class Tools:
         scratch: Where temporary directories are made.
         public_url: Where the world outside reaches this worker.
         shared: Made once per process.
+        redact: Takes secrets out of a text.
         threads: For steps that are ordinary functions.
     """
 
@@ -49,6 +51,7 @@ class Tools:
     scratch: Path | None = None
     public_url: str | None = None
     shared: Shared = field(default_factory=Shared)
+    redact: Callable[[str], str] = field(default_factory=lambda: Redactor().redact)
     threads: Threads = field(default_factory=lambda: Threads("headway step"))
 
     def limit(self, name: str) -> Limit:

@@ -1,0 +1,89 @@
+"""``headway worker``: run the jobs that some modules declare."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headway.cli.loop import event_loop
+from headway.errors import ConfigError, HeadwayError
+from headway.settings import WorkerSettings
+from headway.worker.logs import configure_logging
+from headway.worker.runtime import Mode, run_worker
+from headway.worker.worker import Worker
+
+__all__ = ["gather_workers", "run_modules"]
+
+
+def run_modules(modules: Sequence[str], *, mode: Mode, settings: Mapping[str, Any]) -> None:
+    """Run everything that some modules declare, as one worker.
+
+    Args:
+        modules: Import paths, such as ``workers.cv``; ``module:name`` takes one object of it.
+        mode: For how long.
+        settings: The command line's settings by field name; ``None`` means not given.
+
+    Raises:
+        ConfigError: a module cannot be imported, declares no worker, or a setting is wrong.
+        HeadwayError: the engine refused the worker.
+    """
+    chosen = WorkerSettings.load(**settings)
+    configure_logging(chosen, worker=chosen.worker_name or str(os.getpid()))
+    merged = gather_workers(modules)
+    merged.settings = chosen
+    with asyncio.Runner(loop_factory=event_loop) as runner:
+        runner.run(run_worker(merged, mode=mode))
+
+
+def gather_workers(modules: Sequence[str]) -> Worker:
+    """All ``Worker`` objects of some modules as one.
+
+    Args:
+        modules: As for ``run_modules``.
+
+    Raises:
+        ConfigError: names the module and what is wrong with it.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    merged = Worker()
+    for path in modules:
+        for worker in _workers_of(path):
+            merged.include(worker)
+    return merged
+
+
+def _workers_of(path: str) -> list[Worker]:
+    name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(name)
+    except HeadwayError:
+        raise
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        if name != missing and not name.startswith(f"{missing}."):
+            raise ConfigError(
+                f"module {name} needs {missing}, which is not installed",
+                hint=f"Install {missing}.",
+                code="module_missing",
+            ) from error
+        raise ConfigError(
+            f"there is no module {name}",
+            hint="Give an import path such as workers.cv, and start in the folder that holds it.",
+            code="module_missing",
+        ) from None
+    found = [getattr(module, attribute, None)] if attribute else list(vars(module).values())
+    workers = [value for value in found if isinstance(value, Worker)]
+    if not workers:
+        raise ConfigError(
+            f"module {path} holds no Worker",
+            hint="Declare one at its top level: worker = Worker().",
+            code="worker_missing",
+        )
+    return list(dict.fromkeys(workers))

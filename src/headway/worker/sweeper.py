@@ -1,0 +1,121 @@
+"""Takes back what dead workers held, promotes what is due, and learns what else is: the one idle request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from headway.errors import Conflict, HeadwayError, TransportError
+from headway.worker.agenda import Agenda
+from headway.worker.claimer import Claimer
+from headway.worker.store import Store, Swept
+
+__all__ = ["Sweeper"]
+
+_log = logging.getLogger("headway.worker")
+
+# With a lease of 8 s, whatever a dead worker held is found at most this long after it has expired.
+_IDLE_SECONDS = (5.8, 7.2)
+_SHORTEST = 0.25
+_MOST_JOBS = 500
+
+
+class Sweeper:
+    """Sweeps when something is due, and every six seconds or so when nothing is known to be.
+
+    Args:
+        store: The engine.
+        worker_id: The worker.
+        claimer: Is woken when something can be claimed.
+        agenda: Is told what is due for other services.
+        register: Registers the worker anew.
+    """
+
+    name = "sweeper"
+
+    def __init__(
+        self,
+        store: Store,
+        worker_id: UUID,
+        *,
+        claimer: Claimer,
+        agenda: Agenda,
+        register: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._store = store
+        self._worker_id = worker_id
+        self._claimer = claimer
+        self._agenda = agenda
+        self._register = register
+        self._task: asyncio.Task[None] | None = None
+        self.answered_at: float | None = None
+        """When the engine last answered a sweep, by ``time.monotonic()``."""
+
+    async def start(self) -> None:
+        """Begin to sweep."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._live(), name="headway sweeper")
+
+    async def stop(self) -> None:
+        """Sweep no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def sweep(self) -> Swept:
+        """Sweep once, and pass on what was learnt."""
+        swept = await self._store.sweep(self._worker_id, most=_MOST_JOBS)
+        self.answered_at = time.monotonic()
+        self._agenda.put("schedules", swept.schedule_seconds)
+        self._agenda.put("deliveries", swept.delivery_seconds)
+        self._agenda.put("retention", swept.retention_seconds)
+        if swept.lost:
+            _log.info("took back %d jobs whose workers have disappeared", swept.lost)
+        if swept.ready:
+            self._claimer.wake("sweep")
+        return swept
+
+    async def _live(self) -> None:
+        failures = 0
+        # Workers that start together shall not sweep together.
+        pause = random.uniform(0, 1)  # noqa: S311 - no secret
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                pause = _pause_after(await self.sweep())
+                failures = 0
+            except Conflict as error:
+                _log.warning("sweeping failed: %s", error)
+                pause = await self._registered_anew()
+            except TransportError as error:
+                failures += 1
+                if failures in (1, 10):
+                    _log.warning("sweeping failed: %s", error)
+                pause = min(5.0, 0.2 * 2**failures) * random.uniform(0.5, 1)  # noqa: S311
+            except HeadwayError as error:
+                _log.error("sweeping failed: %s", error)
+                pause = _IDLE_SECONDS[1]
+
+    async def _registered_anew(self) -> float:
+        try:
+            await self._register()
+        except HeadwayError as error:
+            _log.error("registering failed: %s", error)
+            return _IDLE_SECONDS[0]
+        return _SHORTEST
+
+
+def _pause_after(swept: Swept) -> float:
+    """Until the next lease expires or the next delayed job is due; a little later, by chance."""
+    if swept.lost >= _MOST_JOBS or swept.promoted >= _MOST_JOBS:
+        return 0.0
+    pause = random.uniform(*_IDLE_SECONDS)  # noqa: S311
+    for due in (swept.lease_seconds, swept.run_seconds):
+        if due is not None:
+            pause = min(pause, max(_SHORTEST, due + random.uniform(0.02, 0.2)))  # noqa: S311
+    return pause
