@@ -6,21 +6,23 @@ import re
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 __all__ = ["Segment", "SpokenSegment", "TranscriptWindow", "merged", "placed", "windows"]
 
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d{1,6})?)", re.ASCII)
+_PLAIN = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)s?", re.ASCII)
 _SHORTEST = 0.5
 
 
 def _seconds(value: object) -> object:
     """Models write times as ``MM:SS`` (what Gemini is trained on), ``H:MM:SS.mmm`` or plain seconds."""
     if isinstance(value, str):
-        clock = _CLOCK.fullmatch(value.strip())
-        if clock:
+        if clock := _CLOCK.fullmatch(value.strip()):
             hours, minutes, seconds = clock.groups()
             return int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
+        if plain := _PLAIN.fullmatch(value.strip()):
+            return float(plain[1])
     return value
 
 
@@ -29,6 +31,7 @@ class SpokenSegment(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    # In words rather than as numbers: that is how Gemini is trained to tell times.
     start: str = Field(description="When it begins, as MM:SS or MM:SS.mmm.")
     end: str = Field(description="When it ends, as MM:SS or MM:SS.mmm.")
     spoken: str = Field(
@@ -37,6 +40,13 @@ class SpokenSegment(BaseModel):
     visual: str = Field(
         default="", max_length=50_000, description="What is shown meanwhile, in one or two sentences."
     )
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        if not isinstance(_seconds(value), float):
+            raise ValueError("must be a time written MM:SS or MM:SS.mmm")
+        return value
 
 
 class TranscriptWindow(BaseModel):

@@ -1,0 +1,330 @@
+"""The rows of a video, its passages, its chapters and its articles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from postgrest.exceptions import APIError
+from pydantic import BaseModel
+
+from headway import Conflict, Context, InvalidRequest, NotFound
+from workers.video.outline import Chapter
+from workers.video.payload import VideoPayload
+from workers.video.prosemirror import document_of, text_of
+from workers.video.segments import Segment
+from workers.video.slugs import candidates
+
+__all__ = [
+    "StoredArticle",
+    "StoredChapter",
+    "Video",
+    "add_subtitles",
+    "open_video",
+    "remove_unfinished",
+    "store_article",
+    "store_chapter",
+    "store_transcript",
+]
+
+_PORTION = 500
+_MOST_SLUGS = 200
+_UNIQUE_VIOLATION = "23505"
+
+
+class Video(BaseModel):
+    """A video's row, as far as the work needs it."""
+
+    id: UUID
+    path: str
+
+
+class StoredChapter(BaseModel):
+    """A chapter's row."""
+
+    id: UUID
+    slug: str
+    title: str
+
+
+class StoredArticle(BaseModel):
+    """An article's row.
+
+    Attributes:
+        kept: It was published, and therefore not written over.
+    """
+
+    id: UUID
+    slug: str
+    kept: bool
+
+
+async def open_video(ctx: Context, wanted: VideoPayload) -> Video:
+    """The video's row, taken by this job; made for the input file if there is none.
+
+    The payload comes from a user and the worker may read everywhere: a video that is named must be of the
+    job's own project, which the engine has let the submitter write to.
+
+    Args:
+        ctx: The job's context.
+        wanted: The payload.
+
+    Raises:
+        InvalidRequest: there is no project, no video, or two different ones.
+        NotFound: the project has no such video.
+        Conflict: another job is at work on it.
+    """
+    job = ctx.job
+    if job.project_id is None:
+        raise _invalid(
+            "project_id", "is missing", "Submit the job for the project that the video belongs to."
+        )
+    given = next(iter(ctx.files.inputs), None)
+    if given is not None and given.bucket != "videos":
+        raise _invalid(
+            "files", f"{given.name} is in bucket {given.bucket}", "Upload the video to bucket videos."
+        )
+    videos = ctx.db.table("videos")
+    columns = "id, project_id, storage_path, job_id, status"
+    if wanted.video_id is not None:
+        query = videos.select(columns).eq("id", str(wanted.video_id))
+    elif given is not None:
+        query = videos.select(columns).eq("storage_path", given.path)
+    else:
+        raise _invalid("video_id", "is missing", "Attach the video as a file, or name the row of videos.")
+    found: list[dict[str, Any]] = (await query.execute()).data  # type: ignore[assignment]
+    row: dict[str, Any] = {
+        "job_id": str(job.id),
+        "status": "processing",
+        "error_code": None,
+        "error_message": None,
+    }
+    row |= {"title": wanted.title} if wanted.title else {}
+    if not found:
+        if wanted.video_id is not None or given is None:
+            raise _unknown()
+        video = Video(id=job.id, path=given.path)
+        row |= {"project_id": str(job.project_id), "storage_path": given.path}
+        row |= {"user_id": str(job.owner_id) if job.owner_id else None}
+        await videos.insert({"id": str(video.id), **row}).execute()
+        return video
+    (present,) = found
+    if present["project_id"] != str(job.project_id):
+        raise _unknown()
+    if given is not None and given.path != present["storage_path"]:
+        raise _invalid("video_id", "is another video than the file", "Give only one of them.")
+    if present["job_id"] not in (None, str(job.id)) and present["status"] == "processing":
+        raise Conflict(
+            "video_id: another job is at work on this video",
+            hint="Wait for it, or cancel it first.",
+            code="video_busy",
+            details="video_id",
+        )
+    await videos.update(row).eq("id", present["id"]).execute()
+    return Video(id=UUID(present["id"]), path=present["storage_path"])
+
+
+def _invalid(field: str, reason: str, remedy: str) -> InvalidRequest:
+    return InvalidRequest(f"{field}: {reason}", hint=remedy, code="video_missing", details=field)
+
+
+def _unknown() -> NotFound:
+    return NotFound(
+        "video_id: the project has no such video",
+        hint="Use a video of the job's project, or attach the file.",
+        code="video_unknown",
+        details="video_id",
+    )
+
+
+async def store_transcript(
+    ctx: Context,
+    video: UUID,
+    segments: Sequence[Segment],
+    *,
+    vtt: str,
+    language: str,
+    duration: float,
+    sandbox: bool,
+) -> None:
+    """Write a video's passages and subtitles; those of an earlier transcript are gone afterwards.
+
+    Args:
+        ctx: The job's context.
+        video: Whose.
+        segments: All passages.
+        vtt: The subtitles.
+        language: That is spoken.
+        duration: In seconds.
+        sandbox: Whether no model has written them.
+    """
+    table = ctx.db.table("video_segments")
+    rows = [
+        {
+            "video_id": str(video),
+            "position": segment.position,
+            "start_seconds": segment.start,
+            "end_seconds": segment.end,
+            "spoken_content": segment.spoken or None,
+            "visual_context": segment.visual or None,
+        }
+        for segment in segments
+    ]
+    for begin in range(0, len(rows), _PORTION):
+        await table.upsert(rows[begin : begin + _PORTION], on_conflict="video_id,position").execute()
+    await table.delete().eq("video_id", str(video)).gte("position", len(rows)).execute()
+    values = {
+        "vtt_content": vtt,
+        "vtt_languages": {},
+        "language": language,
+        "duration_seconds": duration,
+        "sandbox": sandbox,
+    }
+    await ctx.db.table("videos").update(values).eq("id", str(video)).execute()
+
+
+async def add_subtitles(ctx: Context, video: UUID, language: str, vtt: str) -> None:
+    """Add the subtitles of one language; the caller sees to it that nobody else does so at the same time.
+
+    Args:
+        ctx: The job's context.
+        video: Whose.
+        language: Of the subtitles.
+        vtt: The subtitles.
+    """
+    videos = ctx.db.table("videos")
+    (row,) = (await videos.select("vtt_languages").eq("id", str(video)).execute()).data
+    known: dict[str, str] = row["vtt_languages"]  # type: ignore[index, call-overload, assignment]
+    await videos.update({"vtt_languages": {**known, language: vtt}}).eq("id", str(video)).execute()
+
+
+async def store_chapter(
+    ctx: Context, video: UUID, position: int, chapter: Chapter, mine: set[str], *, sandbox: bool
+) -> StoredChapter:
+    """Write a chapter under the first slug of its title that is free, or this video's own already.
+
+    Args:
+        ctx: The job's context.
+        video: Whose.
+        position: Of the chapter, from 0.
+        chapter: What it is about.
+        mine: The slugs of chapters that this run has written; the new one is added.
+        sandbox: Whether no model has written it.
+
+    Raises:
+        Conflict: two hundred chapters of the project have this title.
+    """
+    table = ctx.db.table("chapters")
+    project = str(ctx.job.project_id)
+    row = {
+        "project_id": project,
+        "video_id": str(video),
+        "title": chapter.title,
+        "summary": chapter.summary or None,
+        "sections": [section.model_dump() for section in chapter.sections],
+        "position": position,
+        "start_seconds": chapter.start,
+        "end_seconds": chapter.end,
+        "sandbox": sandbox,
+    }
+    for slug, _ in zip(
+        (s for s in candidates(chapter.title) if s not in mine), range(_MOST_SLUGS), strict=False
+    ):
+        # Whoever comes first has the slug: two videos of a project may be at work at the same time.
+        made = (
+            await table.upsert(
+                {"slug": slug, **row}, on_conflict="project_id,slug", ignore_duplicates=True
+            ).execute()
+        ).data
+        if not made:
+            made = (
+                await table.update(row)
+                .eq("project_id", project)
+                .eq("slug", slug)
+                .eq("video_id", str(video))
+                .execute()
+            ).data
+        if made:
+            mine.add(slug)
+            return StoredChapter(id=made[0]["id"], slug=slug, title=chapter.title)  # type: ignore[index, call-overload]
+    raise _no_slug(chapter.title)
+
+
+async def remove_unfinished(ctx: Context, video: UUID, rows: Sequence[StoredChapter]) -> None:
+    """Remove chapters that a killed execution of this job has left, which no article was written for.
+
+    Args:
+        ctx: The job's context.
+        video: Whose.
+        rows: The chapters that stay.
+    """
+    table = ctx.db.table("chapters")
+    present: list[dict[str, Any]] = (
+        await table.select("id, articles(id)")
+        .eq("video_id", str(video))
+        .gte("created_at", ctx.job.created_at.isoformat())
+        .execute()
+    ).data  # type: ignore[assignment]
+    stay = {str(row.id) for row in rows}
+    left = [row["id"] for row in present if row["id"] not in stay and not row["articles"]]
+    if left:
+        await table.delete().in_("id", left).execute()
+
+
+async def store_article(
+    ctx: Context, chapter: StoredChapter, language: str, title: str, markdown: str, *, sandbox: bool
+) -> StoredArticle:
+    """Write a chapter's article in one language, unless somebody has published it.
+
+    Args:
+        ctx: The job's context.
+        chapter: Whose.
+        language: Of the article.
+        title: Of the article.
+        markdown: Its text.
+        sandbox: Whether no model has written it.
+
+    Raises:
+        Conflict: two hundred articles of the project have this title.
+    """
+    table = ctx.db.table("articles")
+    present: list[dict[str, Any]] = (
+        await table.select("id, slug, status")
+        .eq("chapter_id", str(chapter.id))
+        .eq("language", language)
+        .execute()
+    ).data  # type: ignore[assignment]
+    if present and present[0]["status"] == "published":
+        return StoredArticle(id=present[0]["id"], slug=present[0]["slug"], kept=True)
+    document = document_of(markdown)
+    row = {
+        "title": title,
+        "content_json": document,
+        "content_text": text_of(document),
+        "sandbox": sandbox,
+    }
+    if present:
+        await table.update(row).eq("id", present[0]["id"]).execute()
+        return StoredArticle(id=present[0]["id"], slug=present[0]["slug"], kept=False)
+    row |= {"project_id": str(ctx.job.project_id), "chapter_id": str(chapter.id), "language": language}
+    for slug, _ in zip(candidates(chapter.slug), range(_MOST_SLUGS), strict=False):
+        try:
+            made = (
+                await table.upsert({"slug": slug, **row}, on_conflict="chapter_id,language").execute()
+            ).data
+        except APIError as error:
+            # Somebody has written an article of this slug by hand.
+            if error.code != _UNIQUE_VIOLATION:
+                raise
+            continue
+        return StoredArticle(id=made[0]["id"], slug=slug, kept=False)  # type: ignore[index, call-overload]
+    raise _no_slug(title)
+
+
+def _no_slug(title: str) -> Conflict:
+    return Conflict(
+        f"there are {_MOST_SLUGS} texts named {title[:100]!r} in the project",
+        hint="Rename or remove some of them.",
+        code="slug_taken",
+    )
