@@ -1,0 +1,129 @@
+"""People with projects, a sandbox, and workers that are real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
+
+from headway import AsyncHeadway
+from headway.sandbox.server import SandboxServer
+from support.engine import Engine
+from support.stack import TestStack
+
+__all__ = ["PATIENCE_S", "Office", "Somebody", "opened_office", "until"]
+
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A person who has signed in.
+
+    Attributes:
+        client: The official client.
+        hw: Ours, with the same session.
+        id: Their user id.
+    """
+
+    client: AsyncClient
+    hw: AsyncHeadway
+    id: str
+
+    async def project(self, organization: str | None = None) -> str:
+        """A project of one's own, or of an organisation that one may write to."""
+        owner = {"organization_id": organization} if organization else {"user_id": self.id}
+        made: Any = (await self.client.table("projects").insert({"name": "p", **owner}).execute()).data
+        return str(made[0]["id"])
+
+    async def rows(self, relation: str, **where: str) -> list[dict[str, Any]]:
+        """What this person sees of a table or view."""
+        asking = self.client.table(relation).select("*")
+        for column, value in where.items():
+            asking = asking.eq(column, value)
+        seen: Any = (await asking.execute()).data
+        return list(seen)
+
+
+class Office:
+    """Everything around one test.
+
+    Args:
+        stack: The project.
+        engine: Its engine from within.
+        sandbox: What stands in for paid APIs.
+    """
+
+    def __init__(self, stack: TestStack, engine: Engine, sandbox: SandboxServer) -> None:
+        self.stack = stack
+        self.engine = engine
+        self.sandbox = sandbox
+        self._opened = AsyncExitStack()
+
+    async def close(self) -> None:
+        """Close everything."""
+        await self._opened.aclose()
+
+    async def somebody(self) -> Somebody:
+        """Somebody new, signed up with an address."""
+        session = await self._opened.enter_async_context(httpx.AsyncClient(timeout=30))
+        options = AsyncClientOptions(httpx_client=session, auto_refresh_token=False)
+        client = await acreate_client(self.stack.url, self.stack.keys.publishable_key, options)
+        self._opened.push_async_callback(client.realtime.close)
+        email = f"{uuid.uuid4().hex[:12]}@example.com"
+        answer = await client.auth.sign_up({"email": email, "password": "correct horse battery"})
+        assert answer.user is not None
+        assert answer.session is not None
+        hw = await self._opened.enter_async_context(AsyncHeadway(client))
+        return Somebody(client, hw, str(answer.user.id))
+
+    async def organization(self, owner: Somebody, **members: Somebody) -> str:
+        """An organisation with its owner and members by role."""
+        made: Any = (await owner.client.table("organizations").insert({"name": "Acme"}).execute()).data
+        identity = str(made[0]["id"])
+        for role, member in members.items():
+            row = {"organization_id": identity, "user_id": member.id, "role": role}
+            await owner.client.table("organization_members").insert(row).execute()
+        return identity
+
+    async def usage(self, job_id: object, state: str = "recorded") -> Decimal:
+        """What a job's calls have cost by the ledger."""
+        cost = await self.engine.admin.fetchval(
+            "select coalesce(sum(cost), 0) from headway.usage where job_id = $1 and state = $2",
+            uuid.UUID(str(job_id)),
+            state,
+        )
+        return Decimal(cost)
+
+    async def take_back(self, job_id: object) -> None:
+        """Let the lease of a dead worker run out, and its job be due: hours of waiting in no time."""
+        await self.engine.expire(job_id)
+        await self.engine.service.call("sweep")
+        await self.engine.make_due(job_id)
+        await self.engine.service.call("sweep")
+
+
+@asynccontextmanager
+async def opened_office(stack: TestStack, sandbox: SandboxServer) -> AsyncIterator[Office]:
+    """An office for one test."""
+    engine = await Engine(stack.database).open()
+    office = Office(stack, engine, sandbox)
+    try:
+        yield office
+    finally:
+        await office.close()
+        await engine.close()
+
+
+async def until(satisfied: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+    """Wait until something outside has come about."""
+    async with asyncio.timeout(seconds):
+        while not satisfied():
+            await asyncio.sleep(0.01)
