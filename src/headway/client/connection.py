@@ -67,7 +67,7 @@ class Connection:
         self._owns_http = http is None
         self.http = http or http_client(policy)
         self._session = Session(self.http)
-        self._rest: tuple[str, AsyncPostgrestClient] | None = None
+        self._rest: tuple[str | None, AsyncPostgrestClient] | None = None
         self._link: RealtimeLink | None = None
         self._linking = asyncio.Lock()
         self.leases = Leases(self)
@@ -158,30 +158,29 @@ class Connection:
 
     async def _send(self, send: Callable[[AsyncPostgrestClient], Any]) -> Any:
         self.refuse_if_closed()
+        token = await self.identity.token()
         try:
-            return await send(await self._postgrest())
+            return await send(self._postgrest(token))
         except Denied as error:
-            if error.code != _EXPIRED:
+            if error.code != _EXPIRED or token is None:
                 raise
             # Nothing was done: the token was refused before anything else.
-            before = await self.identity.token()
-            if await self.identity.token(renew=True) == before:
+            fresh = await self.identity.token(refused=token)
+            if fresh == token:
                 raise _expired(error) from error
-        return await send(await self._postgrest())
+        return await send(self._postgrest(fresh))
 
-    async def _postgrest(self) -> AsyncPostgrestClient:
-        headers = await self.identity.headers()
-        bearer = headers["Authorization"]
-        if self._rest is None or self._rest[0] != bearer:
+    def _postgrest(self, token: str | None) -> AsyncPostgrestClient:
+        if self._rest is None or self._rest[0] != token:
             rest = AsyncPostgrestClient(
                 f"{self.url}/rest/v1",
                 schema="headway",
-                headers=headers,
+                headers=self.identity.headers_for(token),
                 http_client=self._session,
                 # Repetition is decided here, by what is known of the function.
                 retry_enabled=False,
             )
-            self._rest = bearer, rest
+            self._rest = token, rest
         return self._rest[1]
 
     def _is_soon(self, error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from supabase import AsyncClient, Client
 
 from headway.client.moment import now
 from headway.core.libraries import error_from_library
-from headway.errors import ConfigError, Denied
+from headway.errors import ConfigError, Denied, TransportError
 from headway.link.tokens import read_token
 
 __all__ = ["AccessToken", "Identity", "Party", "TokenSource", "source_of_client", "source_of_token"]
@@ -71,11 +71,11 @@ class Identity:
         self._party = party
         self._lock = asyncio.Lock()
 
-    async def token(self, *, renew: bool = False, life: float = _MARGIN_S) -> str | None:
+    async def token(self, *, refused: str | None = None, life: float = _MARGIN_S) -> str | None:
         """The user's access token, valid for a while; ``None`` when the key itself speaks.
 
         Args:
-            renew: The server has refused the present one.
+            refused: The token that the server has refused, or that is otherwise not wanted any more.
             life: Seconds that it should last.
 
         Raises:
@@ -84,7 +84,9 @@ class Identity:
         """
         # One at a time: two refreshes with the same refresh token would end the session.
         async with self._lock:
-            token = await self._source.token(renew=renew, life=life)
+            token = await self._source.token(renew=False, life=life)
+            if token is not None and token == refused:
+                token = await self._source.token(renew=True, life=life)
         self._check(token)
         return token
 
@@ -95,7 +97,7 @@ class Identity:
             return self.key
         facts = read_token(token)
         if facts.expired:
-            token = await self.token(renew=True)
+            token = await self.token(refused=token)
         elif facts.life is not None and facts.life < (facts.whole_life or 0) * _WORN:
             token = await self.token(life=facts.life)
         return token or self.key
@@ -105,9 +107,12 @@ class Identity:
         await self.token()
         return self._party.subject
 
-    async def headers(self, *, renew: bool = False) -> dict[str, str]:
+    async def headers(self) -> dict[str, str]:
         """What every request to the project carries."""
-        token = await self.token(renew=renew)
+        return self.headers_for(await self.token())
+
+    def headers_for(self, token: str | None) -> dict[str, str]:
+        """What a request carries with a token, or with the key alone."""
         return {"apikey": self.key, "Authorization": f"Bearer {token or self.key}"}
 
     def _check(self, token: str | None) -> None:
@@ -190,9 +195,15 @@ class _Session:
             return await asyncio.to_thread(act)
         except Exception as error:
             translated = error_from_library(error, now=now())
-            if translated is None or translated is error:
+            if translated is None:
                 raise
-            raise translated from error
+            if isinstance(translated, TransportError):
+                raise translated from error
+            raise Denied(
+                f"the session cannot be refreshed: {translated.message}",
+                hint="Sign in again, and make a new client for the new session.",
+                code=translated.code,
+            ) from error
 
     def _from_header(self) -> str | None:
         """The token that the client was made with, instead of a session."""

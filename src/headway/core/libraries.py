@@ -8,11 +8,11 @@ from datetime import datetime
 import httpx
 from postgrest.exceptions import APIError
 from storage3.exceptions import StorageApiError
-from supabase_auth.errors import AuthError
+from supabase_auth.errors import AuthError, AuthRetryableError
 
 from headway.core.refusals import Refusal, error_from_refusal
 from headway.core.transport import error_from_httpx
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, TransportError
 
 __all__ = ["error_from_library"]
 
@@ -42,6 +42,14 @@ def error_from_library(error: Exception, *, now: datetime) -> HeadwayError | Non
             # The library found no error in the body, and repeats the body as the message.
             return error_from_refusal(Refusal(_unexplained(status), status=status))
         return error_from_refusal(Refusal(error.message, error.code, status=status))
+    if isinstance(error, AuthRetryableError):
+        # The library has asked, and has got no answer or one that says nothing: status 0, or of a gateway.
+        return TransportError(
+            f"Auth could not be asked: {error.message}"[:1000],
+            hint="Check SUPABASE_URL and the network, or try again later.",
+            code=error.code,
+            status=_status(error.status),
+        )
     if isinstance(error, AuthError):
         status = _status(getattr(error, "status", None))
         return error_from_refusal(Refusal(error.message, error.code, status=status))
