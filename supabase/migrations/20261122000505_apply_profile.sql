@@ -1,7 +1,8 @@
 -- Applying a parsed CV or an interview to a profile.
 
 -- Everything or nothing, and the same again when repeated. An entry is found by its id, else by what makes two
--- entries the same (and then keeps its spelling); what the document leaves out or gives as null keeps its value, and nothing is deleted.
+-- entries the same (and then keeps its spelling); what the document leaves out or gives as null keeps its value,
+-- and nothing is deleted. Only what is current again loses its end.
 -- Whoever has merged a document into what was read before says so with unless_changed_since, the updated_at of then (or
 -- '-infinity' when there was no profile): should the profile have changed meanwhile, nothing is written.
 create function public.apply_profile(
@@ -98,7 +99,7 @@ begin
       company = case when work.id is null then w.company else coalesce(work.company, w.company) end,
       title = case when work.id is null then w.title else coalesce(work.title, w.title) end,
       start_date = coalesce(work.start_date, w.start_date),
-      end_date = coalesce(work.end_date, w.end_date),
+      end_date = case when work.is_current and work.end_date is null then null else coalesce(work.end_date, w.end_date) end,
       is_current = coalesce(work.is_current, w.is_current),
       description = coalesce(work.description, w.description),
       key_achievements = coalesce(work.key_achievements, w.key_achievements),
@@ -133,7 +134,7 @@ begin
       role = case when board.id is null then b.role else coalesce(board.role, b.role) end,
       sector = coalesce(board.sector, b.sector),
       start_date = coalesce(board.start_date, b.start_date),
-      end_date = coalesce(board.end_date, b.end_date),
+      end_date = case when board.is_current and board.end_date is null then null else coalesce(board.end_date, b.end_date) end,
       is_current = coalesce(board.is_current, b.is_current),
       organization_size = coalesce(board.organization_size, b.organization_size),
       key_contributions = coalesce(board.key_contributions, b.key_contributions),

@@ -26,7 +26,9 @@ begin
   end if;
 
   if resolution = 'heard' then
-    heard := jsonb_build_object(open.field, open.heard_value);
+    heard := jsonb_build_object(open.field, open.heard_value)
+      -- What has an end goes on no more.
+      || case when open.field = 'end_date' then '{"is_current": false}'::jsonb else '{}'::jsonb end;
     perform public.apply_profile(open.profile_id, case
       when open.target = 'profiles' then jsonb_build_object('profile',
         heard || jsonb_build_object('data_sources', jsonb_build_object(open.field, open.heard_source)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +12,7 @@ from workers.cv.facts import fact_sheet
 from workers.cv.interview.questions import missing
 from workers.cv.labels import Labelled
 from workers.cv.merging import merge
+from workers.cv.owner import cv_settings, owner_of
 from workers.cv.records import FullProfile
 from workers.cv.results import CurrentRole, CvPayload, CvResult, Extracted, Parsed
 from workers.cv.settings import CvSettings
@@ -24,21 +23,11 @@ from workers.llm import Image, Prompts, text_model
 from workers.reading.isolated import ReadFile, read_file
 from workers.reading.refusals import FileRefused
 
-__all__ = ["cv_settings", "owner_of", "parse_cv"]
+__all__ = ["parse_cv"]
 
 _PROMPTS = Prompts(Path(__file__).parent / "prompts")
 _LONGEST_BIOGRAPHY = 2000
 _QUESTIONS_SHOWN = 5
-
-
-@asynccontextmanager
-async def cv_settings() -> AsyncIterator[CvSettings]:
-    """The settings, read once per process: ``await ctx.shared(cv_settings)``.
-
-    Raises:
-        ConfigError: a setting is wrong.
-    """
-    yield CvSettings.load()
 
 
 async def parse_cv(ctx: Context, payload: CvPayload) -> CvResult:
@@ -75,22 +64,6 @@ async def parse_cv(ctx: Context, payload: CvPayload) -> CvResult:
     ctx.stage("apply", "Saving the profile")
     notes = await ctx.step("apply", _apply, ctx, owner, tidied, parsed.sandbox)
     return await _result(ctx, owner, notes, extracted, sandbox=parsed.sandbox)
-
-
-def owner_of(ctx: Context) -> UUID:
-    """The person whose profile a job works on.
-
-    Raises:
-        InvalidRequest: it is a job of the service, and names nobody.
-    """
-    if ctx.job.owner_id is None:
-        raise InvalidRequest(
-            "owner_id: the job belongs to nobody, so there is no profile for it",
-            hint="Submit it as the signed-in user, or with owner_id.",
-            code="owner_missing",
-            details="owner_id",
-        )
-    return ctx.job.owner_id
 
 
 def _chosen(ctx: Context, payload: CvPayload) -> FileRef:
