@@ -8,7 +8,9 @@
 create table headway.notification_settings (
   id boolean primary key default true,
   allow_loopback boolean not null default false,
-  constraint notification_settings_one_row check (id)
+  internal_origins text[] not null default '{}',
+  constraint notification_settings_one_row check (id),
+  constraint notification_settings_origins_few check (cardinality(internal_origins) <= 100)
 );
 insert into headway.notification_settings default values;
 
@@ -107,7 +109,10 @@ create index outbox_job_idx on headway.outbox (job_id) where job_id is not null;
 -- Which jobs name somebody themselves: few, and asked about at every end.
 create index job_inputs_notify_idx on headway.job_inputs (job_id) where notify is not null;
 
-comment on table headway.notification_settings is 'allow_loopback: webhooks to this machine, for development only.';
+comment on table headway.notification_settings is 'Where webhooks may go beside the public internet.';
+comment on column headway.notification_settings.allow_loopback is 'Webhooks to this machine, for development only.';
+comment on column headway.notification_settings.internal_origins is
+  'Receivers inside your network, such as http://hooks:8080, that the service role may name; workers must admit them too.';
 comment on table headway.notification_endpoints is 'Who is told when jobs end. Signing secrets are kept elsewhere.';
 comment on table headway.outbox is 'Messages to endpoints: pending, being delivered, delivered, or dead for a person to look at.';
 comment on column headway.outbox.due_at is 'Pending: when it is tried (again). Delivering: when its lease ends.';
