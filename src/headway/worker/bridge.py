@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headway.worker.printing import log_printed
 from headway.worker.steps import Memo
 from headway.worker.store import CallInfo
 
@@ -50,7 +51,18 @@ class Operations:
         self._context = context
         self._held: dict[int, Limit] = {}
 
+    @property
+    def budget(self) -> Decimal | None:
+        """What is left for paid calls."""
+        return self._context.budget
+
     # Plain.
+    def told_to_stop(self) -> bool:
+        return self._context.told_to_stop
+
+    def printed(self, level: int, text: str) -> None:
+        log_printed(self._context._attempt, level, text, self._context._tools.incident)
+
     def stage(self, name: str, message: str | None) -> None:
         self._context.stage(name, message)
 

@@ -63,7 +63,6 @@ class Executor:
         blocking: The same for blocking handlers.
         threads: Where blocking handlers run.
         processes: Where handlers run that asked for a process; ``None`` runs them in threads.
-        incident: Told of what somebody should know of.
         draw: Draws evenly from 0 to 1, for the jitter of retries.
     """
 
@@ -72,7 +71,6 @@ class Executor:
     blocking: BlockingTools
     threads: Threads = field(default_factory=lambda: Threads("headway handler"))
     processes: ProcessRunner | None = None
-    incident: Callable[[str, Attempt], None] = lambda _name, _attempt: None
     draw: Callable[[], float] = random.random
 
     async def run(self, attempt: Attempt) -> Ending:
@@ -147,7 +145,7 @@ class Executor:
             attempt.job.id,
             extra=attempt.log_fields(),
         )
-        self.incident("thread_abandoned", attempt)
+        self.tools.incident("thread_abandoned", attempt)
 
         def ended(_: asyncio.Future[Any]) -> None:
             _log.warning(
@@ -157,7 +155,7 @@ class Executor:
                 time.monotonic() - since,
                 extra=attempt.log_fields(),
             )
-            self.incident("thread_ended", attempt)
+            self.tools.incident("thread_ended", attempt)
 
         future.add_done_callback(ended)
 
@@ -197,7 +195,7 @@ class Executor:
             # Nothing that a handler raises then outweighs the reason that it was stopped for.
             return self.of_stop(attempt)
         if isinstance(error, (SystemExit, KeyboardInterrupt, GeneratorExit)):
-            self.incident("handler_exit", attempt)
+            self.tools.incident("handler_exit", attempt)
             error = HandlerExit(
                 f"the handler raised {type(error).__name__}, which would end the whole worker",
                 hint="Return, or raise an error, instead of calling sys.exit().",
@@ -209,7 +207,7 @@ class Executor:
                 code="handler_cancelled",
             )
         elif not isinstance(error, Exception):
-            self.incident("handler_exit", attempt)
+            self.tools.incident("handler_exit", attempt)
         return self.of_failure(attempt, error)
 
     def of_failure(self, attempt: Attempt, error: BaseException) -> Ending:

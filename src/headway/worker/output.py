@@ -8,16 +8,11 @@ import sys
 import threading
 from typing import IO, Any
 
-from headway.worker.attempt import Attempt
 from headway.worker.containment import RUNNING_ATTEMPT
 from headway.worker.observations import Observations
+from headway.worker.printing import log_printed
 
 __all__ = ["OutputCapture"]
-
-_log = logging.getLogger("headway.output")
-
-_LONGEST_LINE = 8_000
-_MOST_CHARACTERS = 256_000
 
 
 class OutputCapture:
@@ -56,7 +51,7 @@ class _JobStream(io.TextIOBase):
     def __init__(self, original: IO[str], level: int, observations: Observations) -> None:
         self._original = original
         self._level = level
-        self._observations = observations
+        self._incident = lambda name, attempt: observations.incident(name, attempt.job)
         self._inside = threading.local()
 
     @property
@@ -90,35 +85,7 @@ class _JobStream(io.TextIOBase):
             return self._original.write(text)
         self._inside.logging = True
         try:
-            self._take(attempt, text)
+            log_printed(attempt, self._level, text, self._incident)
         finally:
             self._inside.logging = False
         return len(text)
-
-    def _take(self, attempt: Attempt, text: str) -> None:
-        printed = attempt.printed
-        if printed.cut:
-            return
-        room = _MOST_CHARACTERS - printed.characters
-        if len(text) > room:
-            printed.cut = True
-            text = text[: max(0, room)] + "\n"
-        printed.characters += len(text)
-        lines = (printed.rest + text).split("\n")
-        printed.rest = lines.pop()[-_LONGEST_LINE:]
-        for line in lines:
-            if line.strip():
-                _log.log(self._level, "%s", line[:_LONGEST_LINE], extra=attempt.log_fields())
-        if printed.cut:
-            printed.rest = ""
-            _log.warning(
-                "%s prints too much: what follows is dropped", attempt.job.kind, extra=attempt.log_fields()
-            )
-            self._observations.incident("output_cut", attempt.job)
-
-
-def flush_rest(attempt: Attempt) -> None:
-    """Log the last line of an execution, when it was not ended."""
-    rest, attempt.printed.rest = attempt.printed.rest, ""
-    if rest.strip():
-        _log.info("%s", rest[:_LONGEST_LINE], extra=attempt.log_fields())

@@ -18,6 +18,7 @@ from headway.worker.finisher import Finisher
 from headway.worker.keeper import Keeper
 from headway.worker.logs import job_logging
 from headway.worker.observations import Observations
+from headway.worker.printing import log_rest
 
 __all__ = ["Runner"]
 
@@ -197,6 +198,8 @@ class Runner:
             timer.cancel()
         self._kinds[attempt.spec.kind] -= 1
         self._containment.leave(attempt)
+        if attempt.printed.rest:
+            log_rest(attempt)
         if ending.word == "lost":
             self._finished(attempt, LOST)
         elif attempt.reports.must_settle:

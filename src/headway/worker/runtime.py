@@ -36,6 +36,7 @@ from headway.worker.objects import HttpObjects
 from headway.worker.observations import Observations, Observer
 from headway.worker.output import OutputCapture
 from headway.worker.pace import Pace
+from headway.worker.processes import Processes
 from headway.worker.redaction import Redactor, secrets_of
 from headway.worker.runner import Runner
 from headway.worker.service import Condition, Service, ServiceContext
@@ -177,10 +178,12 @@ class Runtime:
             limits={name: Limit(rule) for name, rule in self._declared.limits.items()},
             public_url=None if settings.public_url is None else str(settings.public_url),
             redact=Redactor(secrets_of(settings, os.environ)).redact,
+            incident=self._incident,
         )
         self._tools = tools
         self._blocking = BlockingTools(clients.url, headers_of(settings))
-        executor = Executor(self.store, tools, self._blocking, incident=self._incident)
+        processes = Processes(clients.url, headers_of(settings), tools.public_url, observations)
+        executor = Executor(self.store, tools, self._blocking, processes=processes)
         self.finisher = Finisher(self.store, self.worker_id)
         self.containment = Containment(observations)
         self.runner = Runner(
@@ -210,7 +213,7 @@ class Runtime:
             register=lambda: self._register(self.store),
         )
         self.link = RealtimeLink(clients.url, settings.secret_key.get_secret_value())
-        self._services = [self.containment, self.keeper, self.finisher, self.runner]
+        self._services = [self.containment, self.keeper, self.finisher, processes, self.runner]
         watchdog = Watchdog(
             lambda: self.runner.attempts,
             stall_seconds=settings.stall_seconds,

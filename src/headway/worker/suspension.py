@@ -29,3 +29,6 @@ class Suspend(BaseException):
     def __init__(self, wait: Wait) -> None:
         self.wait = wait
         super().__init__(f"this execution ends here and waits for {wait.signal or wait.what}")
+
+    def __reduce__(self) -> tuple[type[Suspend], tuple[Wait]]:
+        return Suspend, (self.wait,)

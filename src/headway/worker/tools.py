@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.errors import ConfigError
+from headway.worker.attempt import Attempt
 from headway.worker.limits import Limit
 from headway.worker.objects import Objects
 from headway.worker.redaction import Redactor
@@ -39,6 +40,7 @@ class Tools:
         public_url: Where the world outside reaches this worker.
         shared: Made once per process.
         redact: Takes secrets out of a text.
+        incident: Told of what somebody should know of.
         threads: For steps that are ordinary functions.
     """
 
@@ -52,6 +54,7 @@ class Tools:
     public_url: str | None = None
     shared: Shared = field(default_factory=Shared)
     redact: Callable[[str], str] = field(default_factory=lambda: Redactor().redact)
+    incident: Callable[[str, Attempt], None] = lambda _name, _attempt: None
     threads: Threads = field(default_factory=lambda: Threads("headway step"))
 
     def limit(self, name: str) -> Limit:
