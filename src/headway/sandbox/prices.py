@@ -30,7 +30,8 @@ Prices: TypeAlias = Mapping[tuple[str, str, str], Decimal]
 def packaged_prices() -> Path | None:
     """The price list of this installation, or ``None`` when it came without."""
     package = Path(__file__).parents[1]
-    for path in (package / "_prices.toml", package.parents[1] / "workers" / "llm" / "prices.toml"):
+    for folder in (package / "_pipelines", package.parents[1]):
+        path = folder / "workers" / "llm" / "prices.toml"
         if path.is_file():
             return path
     return None

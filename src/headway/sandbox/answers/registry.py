@@ -21,7 +21,11 @@ Rule: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
 """``rule(text, schema)``: the user's messages, and the JSON schema of the answer; what is missing in what it
 returns, or does not fit, is made valid afterwards."""
 
-TASK_MODULES: tuple[str, ...] = ("headway.sandbox.answers.talk_track", "headway.sandbox.answers.video")
+TASK_MODULES: tuple[str, ...] = (
+    "headway.sandbox.answers.cv",
+    "headway.sandbox.answers.talk_track",
+    "headway.sandbox.answers.video",
+)
 """The modules that hold rules; each is imported when the first answer is asked for."""
 
 _rules: dict[str, Rule] = {}

@@ -1,0 +1,256 @@
+"""Divides a section of jobs or studies into its entries, by dates, empty lines and the shape of lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from headway.sandbox.answers.cv.dates import Span, find_span, is_duration
+from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.words import company_score, is_place, title_score
+
+__all__ = ["Entry", "divide_entries"]
+
+_MOST_ABOVE = 3
+_MOST_HEADER_WORDS = 16
+_SENTENCE = re.compile(r"[.!?。؟]$|[.!?]\s+[A-ZÀ-Ý]")
+_LABEL = re.compile(r"^([^\W\d][^:：|]{1,30})\s*[:：]\s+(\S.*)$")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One job, seat or degree, as lines.
+
+    Attributes:
+        header: Its first lines without dates: who and what.
+        span: When.
+        body: What is told of it; bullets marked.
+        group: The organisation that it is listed under, when several entries share one.
+    """
+
+    header: list[str] = field(default_factory=list)
+    span: Span | None = None
+    body: list[Line] = field(default_factory=list)
+    group: str | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A line with what it looks like."""
+
+    line: Line
+    span: Span | None
+    rest: str
+
+    @property
+    def header_like(self) -> bool:
+        text = self.rest if self.span else self.line.text
+        if self.line.bullet and not self.span:
+            return False
+        if not text or text[:1].islower() or len(text.split()) > _MOST_HEADER_WORDS:
+            return False
+        return not (_SENTENCE.search(text) and not company_score(text)) or len(text.split()) <= 3
+
+
+def divide_entries(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Entry]:
+    """The entries of a section, in its order.
+
+    Args:
+        lines: Of the section.
+        begins: Whether a line without a date can begin an entry all the same.
+    """
+    seen = _look(lines)
+    anchors = [place for place, each in enumerate(seen) if each.span is not None]
+    if not anchors:
+        return _undated(seen, begins)
+    above = _lines_above(seen, anchors)
+    starts = _starts(seen, anchors, above)
+    entries: list[Entry] = []
+    leading = seen[: starts[0]]
+    entries += _undated(leading, begins)
+    for number, start in enumerate(starts):
+        end = starts[number + 1] if number + 1 < len(starts) else len(seen)
+        entries += _entries_in(seen[start:end], begins, dated_above=above > 0)
+    _share_groups(entries)
+    return entries
+
+
+def _look(lines: Sequence[Line]) -> list[_Seen]:
+    seen: list[_Seen] = []
+    for line in lines:
+        span = find_span(line.text)
+        if span is not None and (
+            (line.bullet and len(span.rest.split()) > 8)
+            or len(span.rest.split()) > _MOST_HEADER_WORDS
+            or (span.rest[:1].islower() and not line.after_blank)
+        ):
+            span = None  # a date within what is told, not the date of an entry
+        if span is not None and span.end is None and span.start is not None and _is_told(line, span):
+            span = None
+        seen.append(_Seen(line, span, span.rest if span else ""))
+    return seen
+
+
+def _is_told(line: Line, span: Span) -> bool:
+    """Whether a single date stands in a sentence or a list of deeds: ``Award for safety (2019)``."""
+    return line.bullet or bool(_SENTENCE.search(line.text) and len(line.text.split()) > 6)
+
+
+def _lines_above(seen: Sequence[_Seen], anchors: Sequence[int]) -> int:
+    """How many header lines stand above an entry's date in this section, by its first entry."""
+    first = anchors[0]
+    heads = [each for each in seen[:first] if each.header_like and not is_duration(each.line.text)]
+    if not heads:
+        return 0
+    count = 0
+    for place in range(first - 1, -1, -1):
+        if not seen[place].header_like or count == _MOST_ABOVE:
+            break
+        count += 1
+        if seen[place].line.after_blank and place < first:
+            break
+    # A date with a title in its own line: what stands above is the organisation, or an undated entry before.
+    return count
+
+
+def _starts(seen: Sequence[_Seen], anchors: Sequence[int], above: int) -> list[int]:
+    starts: list[int] = []
+    for number, anchor in enumerate(anchors):
+        floor = anchors[number - 1] + 1 if number else 0
+        start = anchor
+        taken = 0
+        while start > floor and taken < above:
+            before = seen[start - 1]
+            if not before.header_like or (seen[start].line.after_blank and seen[start].rest and taken == 0):
+                break
+            if number and start - 1 == floor and not _stands_apart(seen, start - 1):
+                # The line right below the former date: its organisation, unless that stood above as well.
+                alone_before = not seen[anchors[number - 1]].rest
+                had_above = starts[-1] < anchors[number - 1]
+                if alone_before and not had_above:
+                    break
+            start -= 1
+            taken += 1
+            if seen[start].line.after_blank:
+                break
+        if not seen[anchor].rest and start == anchor and starts and anchor - starts[-1] <= 2 and number:
+            former = seen[starts[-1] : anchor]
+            if all(each.span is None for each in former):
+                start = starts.pop()
+        starts.append(start)
+    return starts
+
+
+def _stands_apart(seen: Sequence[_Seen], place: int) -> bool:
+    return seen[place].line.after_blank
+
+
+def _entries_in(part: Sequence[_Seen], begins: Callable[[str], bool], *, dated_above: bool) -> list[Entry]:
+    """The dated entry of a part, and undated ones that follow within it."""
+    entry = Entry()
+    rest: list[_Seen] = []
+    anchor = next(place for place, each in enumerate(part) if each.span is not None)
+    for each in part[: anchor + 1]:
+        text = each.rest if each.span is not None else each.line.text
+        if each.span is not None:
+            entry.span = each.span
+        if text and not is_duration(text):
+            entry.header.append(text)
+        elif text:
+            entry.group = entry.group or (entry.header[0] if entry.header else None)
+    place = anchor + 1
+    while place < len(part) and _continues_header(
+        entry, part[place], first=place == anchor + 1, begins=begins
+    ):
+        entry.header.append(part[place].line.text)
+        place += 1
+    rest = list(part[place:])
+    entries = [entry]
+    for each in rest:
+        current = entries[-1]
+        if (
+            not dated_above
+            and not each.line.bullet
+            and each.header_like
+            and begins(each.line.text)
+            and (each.line.after_blank or not current.body or current.body[-1].bullet or _is_header(current))
+        ):
+            entries.append(Entry(header=[each.line.text]))
+        else:
+            current.body.append(each.line)
+    return entries
+
+
+def _is_header(entry: Entry) -> bool:
+    return entry.span is None and not entry.body
+
+
+def _continues_header(entry: Entry, each: _Seen, *, first: bool, begins: Callable[[str], bool]) -> bool:
+    """Whether a line below the date still says who and what."""
+    text = each.line.text
+    if not each.header_like or each.line.after_blank or len(entry.header) >= 3:
+        return False
+    if is_duration(text) or (_LABEL.match(text) and not entry.header):
+        return not entry.header
+    if not entry.header:
+        return True
+    whole = "  ".join(entry.header)
+    has_title = title_score(whole) > 0
+    has_company = company_score(whole) > 0 or _divided(whole)
+    if is_place(text):
+        return True
+    if not first or len(text.split()) > 8:
+        return len(entry.header) < 2 and first and not (has_title and has_company)
+    if has_title and not has_company:
+        return title_score(text) < 0.5 or company_score(text) > 0
+    if not has_title:
+        return title_score(text) > 0
+    return False
+
+
+def _divided(header: str) -> bool:
+    return bool(
+        re.search(r"[,|@·•]|\s[–—-]\s|\s{2,}|\bat\b|\bbei\b|\bchez\b|\bpresso\b|\bbij\b|\ben\b", header)
+    )
+
+
+def _undated(seen: Sequence[_Seen], begins: Callable[[str], bool]) -> list[Entry]:
+    """The entries of a part without any date."""
+    entries: list[Entry] = []
+    for each in seen:
+        starts = not each.line.bullet and each.header_like and begins(each.line.text)
+        if starts:
+            former = entries[-1] if entries else None
+            joined = (
+                former is not None
+                and not former.body
+                and not each.line.after_blank
+                and len(former.header) == 1
+                and not _divided(former.header[0])
+            )
+            if joined and former is not None:
+                former.header.append(each.line.text)
+            else:
+                entries.append(Entry(header=[each.line.text]))
+        elif entries:
+            former = entries[-1]
+            below = not former.body and len(former.header) == 1 and not each.line.bullet
+            if below and each.header_like and not each.line.after_blank and not _divided(former.header[0]):
+                former.header.append(each.line.text)
+            else:
+                former.body.append(each.line)
+    return entries
+
+
+def _share_groups(entries: Sequence[Entry]) -> None:
+    """Several titles under one organisation, named once above the first of them."""
+    group: str | None = None
+    for entry in entries:
+        if entry.group is not None:
+            group = entry.group
+            continue
+        if len(entry.header) == 1 and not _divided(entry.header[0]) and group is not None:
+            entry.group = group
+        else:
+            group = None

@@ -1,0 +1,146 @@
+"""Reads lists: skills, languages with their levels, sectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from headway.sandbox.answers.cv.folding import fold
+from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.vocabulary import phrases
+
+__all__ = ["read_languages", "read_sectors", "read_skills"]
+
+_SEPARATOR = re.compile(r"\s*(?:[,;|•·●▪/、،]|\s[–—-]\s|\s{3,})\s*(?![^()]*\))")
+_GROUP = re.compile(r"^[^\W\d_][^:：,;]{1,40}[:：]\s*")
+_METER = re.compile(
+    r"\s*(?:[★☆●○■□▮▯]+|\d{1,3}\s?%|\d\s?/\s?\d{1,2}|\(\s*\d+\+?\s*(?:years?|yrs?|jahre?|ans|años)\s*\))\s*"
+)
+_WITH_LEVEL = (
+    re.compile(r"^(?P<a>[^(\[:]+?)\s*[(\[](?P<b>[^)\]]*)[)\]]?"),
+    re.compile(r"^(?P<a>[^:：]+?)\s*[:：]\s*(?P<b>.+)$"),
+    re.compile(r"^(?P<a>.+?)\s+[–—-]\s+(?P<b>.+)$"),
+)
+_LONGEST_SKILL = 60
+_MOST_SKILLS = 60
+
+
+def read_skills(lines: Sequence[Line]) -> list[str]:
+    """The skills of a section, one by one.
+
+    Args:
+        lines: Of the section.
+    """
+    return _unique(
+        skill
+        for line in lines
+        for skill in _items(line.text)
+        if (1 < len(skill) <= _LONGEST_SKILL and not skill.endswith(".")) or skill in ("C", "R")
+    )[:_MOST_SKILLS]
+
+
+def _items(text: str) -> list[str]:
+    text = _GROUP.sub("", text)
+    items = []
+    for part in _SEPARATOR.split(text):
+        item = _METER.sub(" ", part).strip(" .,;:–—-*")
+        if item and not (" / " not in text and item.isdigit()):
+            items.append(item)
+    return items
+
+
+def read_languages(lines: Sequence[Line]) -> list[tuple[str, str | None]]:
+    """The languages of a section, with their levels as written.
+
+    Args:
+        lines: Of the section.
+    """
+    found: list[tuple[str, str | None]] = []
+    pending: str | None = None
+    for line in lines:
+        # "English" in one line and "Native" in the next, as tables and LinkedIn have it.
+        if pending is not None and not _names_tongue(line.text) and len(line.text.split()) <= 5:
+            found[-1] = (pending, line.text.strip(" ()"))
+            pending = None
+            continue
+        pending = None
+        for part in _language_parts(line.text):
+            language, level = _language(part)
+            if language:
+                found.append((language, level))
+        if found and len(_language_parts(line.text)) == 1 and found[-1][1] is None:
+            pending = found[-1][0]
+    unique: dict[str, tuple[str, str | None]] = {}
+    for language, level in found:
+        key = fold(language)
+        if key not in unique or unique[key][1] is None:
+            unique[key] = (language, level)
+    return list(unique.values())
+
+
+def _language_parts(text: str) -> list[str]:
+    # "Native: English, Welsh. Fluent: French": the level comes first and holds for several.
+    if _GROUP.match(text) and not _names_tongue(text.split(":")[0]):
+        level, _, rest = text.partition(":")
+        return [f"{each.strip()} ({level.strip()})" for each in re.split(r"[,;/]", rest) if each.strip()]
+    parts = [
+        part.strip(" .")
+        for part in re.split(r"\s*[,;|•·/،、]\s*(?![^()]*\))|\s{3,}", text)
+        if part.strip(" .")
+    ]
+    joined: list[str] = []
+    for part in parts:
+        # A part without a language is the level of the one before.
+        if joined and not _names_tongue(part) and _names_tongue(joined[-1]):
+            joined[-1] = f"{joined[-1]} ({part})" if "(" not in joined[-1] else joined[-1]
+        else:
+            joined.append(part)
+    if len(joined) == 1 and re.search(r"\b(?:and|und|et|y|e|en)\b", joined[0]) and "(" not in joined[0]:
+        halves = [half.strip() for half in re.split(r"\b(?:and|und|et|y|e|en)\b", joined[0]) if half.strip()]
+        if len(halves) > 1 and all(_names_tongue(half) for half in halves):
+            return halves
+    return joined
+
+
+def _names_tongue(text: str) -> bool:
+    return any(word in phrases("tongues") for word in re.findall(r"[^\W\d_]+", fold(text)))
+
+
+def _language(part: str) -> tuple[str | None, str | None]:
+    for pattern in _WITH_LEVEL:
+        if match := pattern.match(part):
+            first, second = match["a"].strip(), match["b"].strip()
+            if _names_tongue(second) and not _names_tongue(first):
+                first, second = second, first
+            return (first or None), (second or None)
+    words = part.split()
+    for place, word in enumerate(words):
+        if fold(word.strip(".,")) in phrases("tongues"):
+            before, after = " ".join(words[:place]), " ".join(words[place + 1 :])
+            level = (after or before).strip(" -–—.") or None
+            return word.strip(".,"), level
+    return (part, None) if len(words) <= 2 and part[:1].isupper() else (None, None)
+
+
+def read_sectors(lines: Sequence[Line], told: str) -> list[str]:
+    """The sectors that a CV names: those of a section of their own, and those that its summary speaks of.
+
+    Args:
+        lines: Of the section.
+        told: The headline and the summary.
+    """
+    named = [item for line in lines for item in _items(line.text) if len(item) <= _LONGEST_SKILL]
+    low = fold(told)
+    spoken = []
+    for sector in sorted(phrases("sectors"), key=len, reverse=True):
+        if match := re.search(rf"(?<!\w){re.escape(sector)}(?!\w)", low):
+            low = low[: match.start()] + "|" * len(match[0]) + low[match.end() :]
+            spoken.append((match.start(), sector))
+    return _unique([*named, *(sector.capitalize() for _, sector in sorted(spoken))])
+
+
+def _unique(items: Iterable[str]) -> list[str]:
+    found: dict[str, str] = {}
+    for item in items:
+        found.setdefault(fold(item), item)
+    return list(found.values())

@@ -1,0 +1,196 @@
+"""Finds whose CV it is, and how they call themselves in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from headway.sandbox.answers.cv.contact import is_contact_line, strip_contact
+from headway.sandbox.answers.cv.dates import find_span
+from headway.sandbox.answers.cv.folding import fold, folded_words
+from headway.sandbox.answers.cv.headings import heading_of
+from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.vocabulary import pattern, phrases
+from headway.sandbox.answers.cv.words import company_score, is_place, title_score
+
+__all__ = ["find_headline", "find_name", "split_name"]
+
+_LABEL = re.compile(
+    r"^(?:full )?(?:name|nom|nombre|nome|naam|namn|navn|nimi|imie i nazwisko|jmeno|nev|ad soyad|"
+    r"vor- und nachname|nom et prenom|prenom et nom|nombre y apellidos|nome e cognome|фио|имя|الاسم|שם|"
+    r"氏名|姓名|이름)\s*[:：]\s*(.+)$"
+)
+_FIRST_LABEL = re.compile(
+    r"^(?:first name|given names?|vorname|prenom|nombres?|nome|voornaam|fornamn|fornavn|imie)\s*[:：]\s*(.+)$"
+)
+_LAST_LABEL = re.compile(
+    r"^(?:last name|family name|surname|nachname|familienname|nom|nom de famille|apellidos?|cognome|apelido|"
+    r"sobrenome|achternaam|efternamn|etternavn|nazwisko)\s*[:：]\s*(.+)$"
+)
+_PAPER = pattern("papers")
+_TITLES = re.compile(
+    r"^(?:(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|lord|lady|rev|herr|frau|monsieur|madame|mme|m|sr|sra|"
+    r"don|dona|dott|dott\.ssa|ing|dipl|univ|hon|eng|arch|mag|med|h\.c|phd|rer|nat|habil|inz|mgr|lic)\b\.?[\s-]*)+",
+)
+_SUFFIXES = re.compile(
+    r"(?:[,\s]+(?:phd|ph\.d|mba|msc|m\.sc|bsc|b\.sc|ma|m\.a|ba|b\.a|md|m\.d|jd|cpa|cfa|acca|fca|aca|pmp|llm|ll\.m|"
+    r"meng|beng|dphil|rn|esq|jr|sr|ii|iii|obe|mbe|cbe|frsa|pe|p\.eng|cissp|mbcs|fcca|cima|acma|dipl\.?-ing)\.?)+$"
+)
+_MOST_WORDS = 6
+_SEARCHED = 8
+
+
+def find_name(head: Sequence[Line], lines: Sequence[Line], email: str | None) -> tuple[str, str, str] | None:
+    """First name, last name, and the line that they were found in.
+
+    Args:
+        head: The lines before the first heading.
+        lines: Of contact sections and the like, where the head has no name.
+        email: The person's address, which often tells the name.
+    """
+    everything = [*head[: _SEARCHED * 2], *lines]
+    first = _labelled(_FIRST_LABEL, everything)
+    last = _labelled(_LAST_LABEL, everything)
+    if first and last:
+        return first, last, f"{first} {last}"
+    if whole := _labelled(_LABEL, everything):
+        cleaned = _clean(whole)
+        if cleaned is not None:
+            return *split_name(cleaned), whole
+    best: tuple[float, str, str] | None = None
+    for place, line in enumerate(everything[: _SEARCHED * 2]):
+        for part in re.split(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}", strip_contact(line.text)):
+            name = _clean(part)
+            if name is None:
+                continue
+            score = 1.0 / (1 + place) + 2 * _told_by(email, name)
+            if best is None or score > best[0]:
+                best = (score, name, line.text)
+    if best is not None:
+        return *split_name(best[1]), best[2]
+    return None
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Given names and family names.
+
+    Args:
+        name: Without titles.
+    """
+    if "," in name:
+        last, _, first = name.partition(",")
+        return _cased(first.strip()), _cased(last.strip())
+    words = name.split()
+    if len(words) == 1:
+        # Chinese, Japanese and Korean names stand without a space, the family's first.
+        if re.fullmatch(r"[\u4e00-\u9fff\uac00-\ud7af]{2,4}", name):
+            return name[1:], name[:1]
+        return _cased(name), ""
+    shouted = [word.isupper() and len(word) > 1 for word in words]
+    if any(shouted) and not all(shouted):
+        # "DUPONT Marie", "Marie DUPONT": the capitals are the family's.
+        family = [word for word, loud in zip(words, shouted, strict=True) if loud]
+        given = [word for word, loud in zip(words, shouted, strict=True) if not loud]
+        return _cased(" ".join(given)), _cased(" ".join(family))
+    cut = len(words) - 1
+    for place in range(1, len(words) - 1):
+        if fold(words[place]) in phrases("particles"):
+            cut = place
+            break
+    else:
+        spanish = any(letter in "ñáéíóúãõç" for letter in name.lower())
+        if len(words) == 4 and (spanish or fold(words[1]) in phrases("second_given")):
+            cut = 2
+        elif len(words) == 3 and spanish and fold(words[1]) not in phrases("second_given"):
+            cut = 1
+    return _cased(" ".join(words[:cut])), _cased(" ".join(words[cut:]))
+
+
+def find_headline(head: Sequence[Line], name_line: str | None) -> str | None:
+    """What the person calls themself, in the lines below the name.
+
+    Args:
+        head: The lines before the first heading.
+        name_line: The line with the name.
+    """
+    texts = [line.text for line in head]
+    start = texts.index(name_line) if name_line in texts else -1
+    if name_line is not None and start >= 0:
+        for part in re.split(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}", strip_contact(name_line))[1:]:
+            if title_score(part) and not is_place(part):
+                return part.strip(" ,")
+    for text in texts[start + 1 : start + 1 + _SEARCHED]:
+        rest = strip_contact(text)
+        if is_contact_line(text) or ":" in text[:20] or find_span(text) is not None:
+            continue
+        if is_place(text) or _PAPER.search(fold(text)) or heading_of(text):
+            continue
+        if len(text.split()) <= 14 and not text.endswith((".", "!")) and re.search(r"[^\W\d_]{3}", rest):
+            return text.strip(" |·•–—-")
+    return None
+
+
+def _labelled(pattern: re.Pattern[str], lines: Sequence[Line]) -> str | None:
+    for line in lines:
+        for part in re.split(r"\s*[|·•]\s*|\s{3,}", line.text):
+            if match := pattern.match(fold(part)):
+                return part.strip()[-len(match[1]) :].strip(" ,")
+    return None
+
+
+def _clean(part: str) -> str | None:
+    """The name that a part of a line is; ``None`` when it is none."""
+    text = part.strip(" ,.;:|*#")
+    low = fold(text)
+    if _PAPER.search(low):
+        # "Curriculum Vitae of Ada Lovelace"
+        found = re.search(r"\b(?:of|von|de|di|van|for)\s+(.+)$", text, re.IGNORECASE)
+        text = (
+            found[1]
+            if found
+            else re.sub(r"(?i)\b(?:curriculum vitae|cv|resume|résumé|lebenslauf)\b", "", text)
+        )
+        text = text.strip(" -–—:|,")
+        low = fold(text)
+        if not text or _PAPER.search(low):
+            return None
+    if len(low) == len(text):
+        if titles := _TITLES.match(low):
+            text = text[titles.end() :]
+            low = fold(text)
+        if len(low) == len(text) and (suffix := _SUFFIXES.search(low)):
+            text = text[: suffix.start()].rstrip(" ,")
+    words = text.split()
+    if not 1 <= len(words) <= _MOST_WORDS or heading_of(text) is not None:
+        return None
+    if len(words) == 1 and not re.fullmatch(r"[\u4e00-\u9fff\uac00-\ud7af]{2,4}", text):
+        return None
+    if not re.fullmatch(r"[^\W\d_](?:[^\W\d_]|\u0300-\u036f|[ .'’,\-‐־])*", text) or len(text) > 60:
+        return None
+    if title_score(text) >= 0.5 or company_score(text) or is_place(text):
+        return None
+    cased = re.search(r"[A-Za-zÀ-ÿ]", text)
+    if cased and not any(word[:1].isupper() for word in words):
+        return None
+    small = [word for word in words if word[:1].islower() and fold(word) not in phrases("particles")]
+    return None if small and cased else text
+
+
+def _told_by(email: str | None, name: str) -> float:
+    if email is None:
+        return 0.0
+    local = fold(email.partition("@")[0])
+    words = [word for word in folded_words(name) if len(word) > 1]
+    hits = sum(1 for word in words if word in local or (len(word) > 4 and word[:4] in local))
+    return hits / len(words) if words else 0.0
+
+
+def _cased(name: str) -> str:
+    """Shouted names in usual letters; others as they are written."""
+    if not name.isupper() or len(name) < 3:
+        return name
+    parts = re.split(r"([\s\-'’.])", name.lower())
+    return "".join(
+        part if part in phrases("particles") and place > 0 else part[:1].upper() + part[1:]
+        for place, part in enumerate(parts)
+    )

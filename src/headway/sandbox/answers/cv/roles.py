@@ -1,0 +1,287 @@
+"""Reads jobs and seats out of entries: which part of a header is the title, the organisation, the place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from headway.sandbox.answers.cv.boards import is_board_title
+from headway.sandbox.answers.cv.dates import find_span
+from headway.sandbox.answers.cv.entries import Entry, divide_entries
+from headway.sandbox.answers.cv.folding import fold
+from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.vocabulary import groups, phrases
+from headway.sandbox.answers.cv.words import company_score, is_place, title_score
+
+__all__ = ["Role", "read_roles"]
+
+_AT = re.compile(r"\s+(?:at|@|bei|chez|presso|bij|hos|ved|w firmie|في|ב-)\s+(?=[^\W\d_])")
+_STRONG = re.compile(r"\s*(?:\||·|•|¦|\s[–—−]\s|\s-\s|\s{2,}|;)\s*")
+_COMMA = re.compile(r"\s*[,،、]\s+(?![^()]*\))")
+_SIZE = re.compile(
+    r"(?:(?:ca\.?|about|approx\.?|over|around|~|>)\s*)?\d[\d.,’' ]*\+?(?:\s*[-–]\s*\d[\d.,]*)?\s*"
+    r"(?:employees|staff|people worldwide|mitarbeiter(?:n|innen|:innen)?|beschäftigte|employés|"
+    r"collaborateurs|salariés|empleados|trabajadores|dipendenti|addetti|funcionários|colaboradores|medewerkers|"
+    r"werknemers|anställda|ansatte|pracowników)\b",
+    re.IGNORECASE,
+)
+_LABELLED = {
+    name: re.compile(rf"^(?:{'|'.join(map(re.escape, words))})\s*[:：]\s*(\S.*)$")
+    for name, words in groups("role_labels").items()
+}
+_OWN_ACCOUNT = re.compile(
+    r"\b(?:freelanc|self[- ]employed|independent|selbststandig|freiberuf|independant|autonomo|"
+    r"libero professionista|zzp|contractor|sabbatical|career break|parental leave|elternzeit)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A job or a seat, as it is told."""
+
+    title: str | None
+    company: str | None
+    location: str | None
+    start: str | None
+    end: str | None
+    current: bool
+    description: str | None
+    achievements: tuple[str, ...] = field(default=())
+    size: str | None = None
+    board: bool = False
+
+
+def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
+    """The roles of a section.
+
+    Args:
+        lines: Of the section.
+        boards: Whether it is a section of seats on boards.
+    """
+    labelled = _labelled_roles(lines)
+    if labelled:
+        return [replace(role, board=boards or is_board_title(role.title)) for role in labelled]
+    entries = divide_entries(_continued(lines), lambda text: _may_begin(text, boards=boards))
+    first = _order(entries)
+    roles = [_role(entry, first, boards=boards) for entry in entries]
+    inherit = any(len(entry.header) > 1 for entry in entries)
+    for place, role in enumerate(roles):
+        if (
+            role.company is None
+            and role.title
+            and inherit
+            and place
+            and not _OWN_ACCOUNT.search(fold(role.title))
+        ):
+            roles[place] = replace(role, company=roles[place - 1].company)
+    return [role for role in roles if role.title or role.company]
+
+
+def _may_begin(text: str, *, boards: bool) -> bool:
+    if len(text.split()) > 14:
+        return False
+    parts = _parts(text)
+    if boards:
+        return len(parts) > 1 or is_board_title(text) or company_score(text) > 0
+    return len(parts) > 1 and max(title_score(part) for part in parts) >= 0.5
+
+
+def _parts(header: str) -> list[str]:
+    header = _AT.sub(" | ", header)
+    strong = [part.strip(" ,") for part in _STRONG.split(header) if part.strip(" ,()")]
+    parts: list[str] = []
+    for part in strong:
+        parts += [each.strip() for each in _COMMA.split(part) if each.strip()]
+    # "Acme (Leeds, UK)" and "CFO (interim)": the brackets are of the part, unless they hold a place.
+    split: list[str] = []
+    for part in parts:
+        bracket = re.fullmatch(r"(.+?)\s*\(([^()]+)\)", part)
+        if bracket and (is_place(bracket[2]) or company_score(bracket[2]) > company_score(bracket[1])):
+            split += [bracket[1], bracket[2]]
+        else:
+            split.append(part)
+    return [part for part in split if re.search(r"[^\W_]", part)]
+
+
+def _order(entries: Sequence[Entry]) -> str:
+    """Whether titles or organisations stand first in this section, by the entries that leave no doubt."""
+    votes = 0
+    for entry in entries:
+        parts = _header_parts(entry)
+        parts = [part for part in parts if not is_place(part)]
+        if len(parts) < 2:
+            continue
+        first, second = parts[0], parts[1]
+        difference = _is_title(first) - _is_title(second)
+        votes += (difference > 0.2) - (difference < -0.2)
+    return "company" if votes < 0 else "title"
+
+
+def _is_title(part: str) -> float:
+    return title_score(part) + (0.5 if is_board_title(part) else 0) - company_score(part)
+
+
+def _header_parts(entry: Entry) -> list[str]:
+    return [part for line in entry.header[:3] for part in _parts(line)]
+
+
+def _role(entry: Entry, first: str, *, boards: bool) -> Role:
+    by_line = [_parts(line) for line in entry.header]
+    places = [part for parts in by_line for part in parts if is_place(part)]
+    named = [[part for part in parts if not is_place(part)] for parts in by_line]
+    named = [parts for parts in named if parts]
+    if not named and places:
+        named, places = [[places[0]]], places[1:]
+    # "Acme, London, UK": what belongs together was divided at its commas.
+    location = ", ".join(dict.fromkeys(places)) or None
+    title, company = _title_and_company(named, first)
+    if entry.group and company is None:
+        company = ", ".join(part for part in _parts(entry.group) if not is_place(part)) or None
+        title = title or (named[0][0] if named else None)
+    bullets, prose = _told(entry.body)
+    if location is None and prose and is_place(prose[0]):
+        location, prose = prose[0], prose[1:]
+    size = _SIZE.search(" ".join([*entry.header, *prose, *bullets]))
+    span = entry.span
+    if title and size and size[0] in title:
+        title = title.replace(size[0], "").strip(" ,()") or None
+    if company and size and size[0] in company:
+        company = company.replace(size[0], "").strip(" ,()") or None
+    return Role(
+        title=title,
+        company=company,
+        location=location,
+        start=span.start if span else None,
+        end=span.end if span else None,
+        current=bool(span and span.current),
+        description=" ".join(prose) or None,
+        achievements=tuple(bullets),
+        size=size[0].strip() if size else None,
+        board=boards or is_board_title(title),
+    )
+
+
+def _title_and_company(lines: Sequence[Sequence[str]], first: str) -> tuple[str | None, str | None]:
+    if not lines:
+        return None, None
+    if len(lines) == 1:
+        parts = list(lines[0])
+        if len(parts) == 1:
+            only = parts[0]
+            return (None, only) if company_score(only) and title_score(only) < 0.5 else (only, None)
+        return _among(parts, first)
+    above, below = list(lines[0]), [part for line in lines[1:] for part in line]
+    if (len(above) > 1 and len(below) > 1) or (len(above) > 1 and _settled(above)):
+        return _among(above, first)
+    scores = max(map(_is_title, above)), max(map(_is_title, below))
+    title_above = scores[0] > scores[1] if abs(scores[0] - scores[1]) > 0.2 else first == "title"
+    title, company = (above, below) if title_above else (below, above)
+    return ", ".join(title), ", ".join(company)
+
+
+def _settled(parts: Sequence[str]) -> bool:
+    """Whether a line alone says both title and organisation beyond doubt."""
+    return max(map(title_score, parts)) >= 0.5 and max(map(company_score, parts)) > 0
+
+
+def _among(parts: Sequence[str], first: str) -> tuple[str | None, str | None]:
+    """Title and organisation among the parts of one line."""
+    scores = [_is_title(part) for part in parts]
+    title_first = first == "title"
+    if abs(scores[0] - scores[-1]) > 0.2:
+        title_first = scores[0] > scores[-1]
+    ordered = list(parts) if title_first else list(reversed(parts))
+    values = scores if title_first else list(reversed(scores))
+    # A title of several parts, "Vice President, Sales": up to the part that is no title any more.
+    cut = 1
+    while cut < len(ordered) - 1 and values[cut] >= 0.5:
+        cut += 1
+    if len(ordered) > 2 and cut == 1 and company_score(ordered[1]) == 0 and company_score(ordered[-1]) > 0:
+        cut = len(ordered) - 1
+    title, company = ordered[:cut], ordered[cut:]
+    if not title_first:
+        title.reverse()
+        company.reverse()
+    return ", ".join(title), ", ".join(company) or None
+
+
+def _told(body: Sequence[Line]) -> tuple[list[str], list[str]]:
+    """Bullets and prose of an entry."""
+    bullets: list[str] = []
+    prose: list[str] = []
+    for line in body:
+        if line.bullet:
+            bullets.append(line.text)
+        elif not re.fullmatch(
+            r"(?i)(?:key )?(?:achievements|responsibilities|highlights|duties|aufgaben|erfolge)\s*:?",
+            line.text,
+        ):
+            prose.append(line.text)
+    return bullets, prose
+
+
+def _continued(lines: Sequence[Line]) -> list[Line]:
+    """Lines with those that only go on with a bullet joined to it."""
+    joined: list[Line] = []
+    for line in lines:
+        former = joined[-1] if joined else None
+        if (
+            former is not None
+            and former.bullet
+            and not line.bullet
+            and not line.after_blank
+            and find_span(line.text) is None
+            and (line.text[:1].islower() or (former.text[-1:] in ",;&" or _ends_open(former.text)))
+        ):
+            joined[-1] = replace(former, text=f"{former.text} {line.text}")
+        else:
+            joined.append(line)
+    return joined
+
+
+def _ends_open(text: str) -> bool:
+    return fold(text).rpartition(" ")[2] in phrases("joining")
+
+
+def _labelled_roles(lines: Sequence[Line]) -> list[Role]:
+    """Roles that are told as ``Position: …``, ``Company: …``, ``Period: …``."""
+    roles: list[dict[str, str]] = []
+    bodies: list[list[Line]] = []
+    for line in lines:
+        found = next(
+            (
+                (name, match[1])
+                for name, pattern in _LABELLED.items()
+                if (match := pattern.match(fold(line.text)))
+            ),
+            None,
+        )
+        if found is None:
+            if bodies:
+                bodies[-1].append(line)
+            continue
+        name, value = found
+        if not roles or name in roles[-1]:
+            roles.append({})
+            bodies.append([])
+        roles[-1][name] = line.text.strip()[-len(value) :]
+    made = []
+    for role, body in zip(roles, bodies, strict=True):
+        if not role.get("title") and not role.get("company"):
+            continue
+        span = find_span(role.get("dates", ""))
+        bullets, prose = _told(body)
+        made.append(
+            Role(
+                role.get("title"),
+                role.get("company"),
+                role.get("location"),
+                span.start if span else None,
+                span.end if span else None,
+                bool(span and span.current),
+                " ".join(prose) or None,
+                tuple(bullets),
+            )
+        )
+    return made if len(made) >= 1 and sum("title" in role for role in roles) >= 1 else []

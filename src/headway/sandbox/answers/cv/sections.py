@@ -1,0 +1,72 @@
+"""Divides a CV into its head and its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from headway.sandbox.answers.cv.headings import heading_of
+from headway.sandbox.answers.cv.lines import Line
+
+__all__ = ["Cv", "divide"]
+
+_LONGEST_HEADING_WORDS = 7
+
+
+@dataclass(slots=True)
+class Cv:
+    """A CV by its sections.
+
+    Attributes:
+        head: What stands before the first heading.
+        sections: The lines of each kind, of all its sections one after the other.
+    """
+
+    head: list[Line] = field(default_factory=list)
+    sections: dict[str, list[Line]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> Sequence[Line]:
+        """The lines of a kind of section; none without."""
+        return self.sections.get(kind, ())
+
+    @property
+    def lines(self) -> list[Line]:
+        """All lines but headings."""
+        return [*self.head, *(line for lines in self.sections.values() for line in lines)]
+
+
+def divide(lines: Sequence[Line]) -> Cv:
+    """Divide the lines of a CV.
+
+    Args:
+        lines: In reading order.
+    """
+    cv = Cv()
+    current = cv.head
+    kind: str | None = None
+    for place, line in enumerate(lines):
+        found = None if line.bullet else heading_of(line.text)
+        if found is not None and _begins(found[0], found[1], kind, lines, place):
+            kind, rest = found
+            current = cv.sections.setdefault(kind, [])
+            if rest:
+                current.append(Line(rest, after_blank=True))
+        else:
+            current.append(line)
+    return cv
+
+
+def _begins(found: str, rest: str, kind: str | None, lines: Sequence[Line], place: int) -> bool:
+    text = lines[place].text
+    if len(text.split()) > _LONGEST_HEADING_WORDS and not rest:
+        return False
+    if rest:
+        # "Languages: English" among skills begins a section; "Education: ..." in a job's text does not.
+        return found in ("skills", "languages", "summary", "sectors", "contact") and kind not in (
+            "work",
+            "boards",
+        )
+    # Within a list of skills, "Languages" may be a skill's group, and "Training" a skill.
+    if kind == "skills" and found == "other" and not lines[place].after_blank:
+        return text.isupper()
+    return not (kind in ("work", "boards", "education") and text[:1].islower())
