@@ -383,3 +383,40 @@ async def test_an_unreachable_project(desk: Desk) -> None:
     assert done.returncode == 7
     assert "127.0.0.1" in done.stderr
     assert os.environ.get("SUPABASE_URL") is None
+
+
+class TestDoctor:
+    async def test_a_project_that_is_well_but_for_its_workers(self, desk: Desk) -> None:
+        # Other tests leave jobs without a worker on this stack; that is for integration/doctor to look at.
+        await desk.engine.admin.execute("delete from headway.jobs")
+        report = await desk.json("doctor")
+        assert report["ok"] is True
+        assert {each["check"] for each in report["findings"] if each["verdict"] == "failed"} == set()
+        shown = await desk.run("doctor")
+        assert shown.returncode == 0
+        assert "✓ private_channels" in shown.stdout
+        assert shown.stderr == ""
+
+    async def test_a_key_of_the_wrong_role_is_a_failure_with_a_remedy(self, desk: Desk) -> None:
+        desk.environment["SUPABASE_SECRET_KEY"] = desk.stack.keys.publishable_key
+        done = await desk.run("doctor", "--json")
+        assert done.returncode == 1
+        report = json.loads(done.stdout)
+        (failed,) = [each for each in report["findings"] if each["verdict"] == "failed"]
+        assert (failed["check"], report["ok"]) == ("secret_key", False)
+        assert failed["remedy"]
+
+    async def test_a_wrong_password_is_a_finding_and_the_rest_is_looked_at(self, desk: Desk) -> None:
+        del desk.environment["HEADWAY_ACCESS_TOKEN"]
+        desk.environment |= {"HEADWAY_EMAIL": "nobody@example.com", "HEADWAY_PASSWORD": "wrong"}
+        done = await desk.run("doctor")
+        assert done.returncode == 1
+        assert "✗ sign_in" in done.stdout
+        assert "✓ exposure" in done.stdout
+        assert "→ " in done.stdout
+
+    async def test_nobody_there(self, desk: Desk) -> None:
+        desk.environment |= {"SUPABASE_URL": "http://127.0.0.1:9"}
+        done = await desk.run("doctor", "--json")
+        assert done.returncode == 1
+        assert json.loads(done.stdout)["findings"][-1]["verdict"] == "skipped"

@@ -317,3 +317,15 @@ def whoami(
     from headway.cli.jobs.login import who_am_i
 
     who_am_i(_caller(project, service, as_json))
+
+
+@app.command()
+def doctor(
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures too.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at everything that Headway needs of a project, and say what to do; nothing is changed."""
+    from headway.cli.jobs.doctor import run_doctor
+
+    run_doctor(project, strict=strict, as_json=as_json)

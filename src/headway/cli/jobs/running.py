@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from headway.client.headway import AsyncHeadway
 
-__all__ = ["Caller", "console", "print_json", "print_json_line", "refusing", "run_command"]
+__all__ = ["Caller", "console", "print_json", "print_json_line", "quieten", "refusing", "run_command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,19 @@ def run_command(caller: Caller, work: Callable[[AsyncHeadway], Awaitable[int]]) 
         async with open_client(caller.project, service=caller.service) as client:
             return await work(client)
 
+    quieten()
     with refusing(caller):
         status = asyncio.run(run())
     if status:
         raise SystemExit(status)
+
+
+def quieten() -> None:
+    """Keep what libraries log about connections off the screen: the command itself says what matters."""
+    for name in ("realtime", "headway", "httpx"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
 
 
 @contextmanager
