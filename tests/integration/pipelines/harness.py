@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
-from headway import AsyncHeadway
+from headway.client import AsyncHeadway
 from headway.sandbox.server import SandboxServer
 from support.engine import Engine
 from support.stack import TestStack

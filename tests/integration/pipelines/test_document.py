@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -214,7 +215,7 @@ async def test_organisations_see_the_documents_of_their_projects_until_they_are_
 
 async def until_waiting(office: Office, job_id: uuid.UUID) -> None:
     """Wait until a job waits for its callback."""
-    while (
-        await office.engine.admin.fetchval("select waiting_for from headway.jobs where id = $1", job_id)
-    ) != "signal":
-        pass
+    question = "select waiting_for from headway.jobs where id = $1"
+    async with asyncio.timeout(PATIENCE_S):
+        while await office.engine.admin.fetchval(question, job_id) != "signal":
+            await asyncio.sleep(0.01)
