@@ -18,6 +18,7 @@ __all__ = ["pieces_of"]
 _WIDEST_GAP = 1.6
 _HYPHEN_AT_LINE_END = 0xFFFE
 _HIGHEST = 0x10FFFF
+_MIRROR = str.maketrans("()[]", ")(][")
 
 
 @dataclass
@@ -71,11 +72,19 @@ def pieces_of(textpage: pypdfium2.PdfTextPage) -> Iterator[Piece]:
     yield from _piece(run)
 
 
+def _is_mirrored(text: str) -> bool:
+    # In right-to-left text the file holds the brackets as they are drawn: what opens looks as if it closed.
+    first = next((c for c in text if c in "()[]"), None)
+    return first in (")", "]") and any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
+
+
 def _piece(run: _Run | None) -> Iterator[Piece]:
     if run is None:
         return
     # Compatibility forms: ligatures and Arabic presentation forms become the letters that they show.
     text = unicodedata.normalize("NFKC", "".join(run.characters))
     text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore").split())
+    if _is_mirrored(text):
+        text = text.translate(_MIRROR)
     if text:
         yield Piece(run.left, run.bottom, run.right, run.top, text)

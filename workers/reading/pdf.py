@@ -68,7 +68,8 @@ def read_pdf(path: Path, limits: Limits, pictures: Path) -> tuple[str, int, int]
         )
     for place, number in enumerate(scanned, start=1):
         save_picture(_rendered(document[number], limits), pictures / f"{place}.jpg", limits)
-    return "\n\n".join(text for text in texts if text), count, len(scanned)
+    # A job may begin on one page and go on on the next: what a page ends with is no end of a paragraph.
+    return "\n".join(_plain(text) for text in texts if text), count, len(scanned)
 
 
 def _text_of(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> str:
@@ -98,8 +99,15 @@ def _links(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> list[str
 
 def _is_legible(text: str) -> bool:
     # Fonts without a map to characters yield private ones and controls; no text of people has them.
-    strange = sum(unicodedata.category(c) in ("Co", "Cn", "Cc") and c not in "\n\t" for c in text)
-    return strange <= 0.03 * len(text)
+    return sum(map(_is_strange, text)) <= 0.03 * len(text)
+
+
+def _is_strange(character: str) -> bool:
+    return unicodedata.category(character) in ("Co", "Cn", "Cc") and character not in "\n\t"
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text if not _is_strange(character))
 
 
 def _is_scanned(text: str, page: pypdfium2.PdfPage) -> bool:
