@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headway.web.blocking import BlockingStream, open_blocking_stream, read_status_blocking
 from headway.web.problems import bearer_token, problem
 from headway.web.status import JobStatusDocument, read_status
 from headway.web.stream import SseStream, open_stream
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
     from headway.web.asgi import error_response, exception_handlers, sse_response, status_response
 
 __all__ = [
+    "BlockingStream",
     "JobStatusDocument",
     "SseStream",
     "bearer_token",
     "error_response",
     "exception_handlers",
+    "open_blocking_stream",
     "open_stream",
     "problem",
     "read_status",
+    "read_status_blocking",
     "sse_response",
     "status_response",
 ]
