@@ -19,7 +19,6 @@ _KNOWN_OTHERS = (
     (b"\x7fELF", "a program"),
     (b"\xcf\xfa\xed\xfe", "a program"),
     (b"\xca\xfe\xba\xbe", "a program"),
-    (b"#!", "a script"),
     (b"{\\rtf", "an RTF document"),
     (b"\x1f\x8b", "an archive"),
     (b"Rar!", "an archive"),

@@ -11,7 +11,7 @@ __all__ = ["shortfalls"]
 
 
 def shortfalls(found: FullProfile, person: Person) -> list[str]:
-    """Everything in which a profile falls short of what the CV says; empty when nothing was lost or invented."""
+    """In what a profile falls short of what the CV says; empty when nothing was lost or invented."""
     profile = found.profile
     faults = [
         f"{name}: {actual!r} instead of {expected!r}"

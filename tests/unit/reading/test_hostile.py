@@ -1,0 +1,108 @@
+"""Files that are no CVs: each is refused in words that help, within limits of time and memory."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from support.cvs import hostile
+from support.cvs.paper import as_text
+from support.cvs.people import PEOPLE
+from workers.reading.isolated import read_file
+from workers.reading.limits import Limits
+from workers.reading.refusals import CODES, FileRefused
+
+QUICK = Limits(seconds=4, memory_bytes=768 * 1024 * 1024)
+
+
+async def refusal(content: bytes, tmp_path: Path, limits: Limits = QUICK) -> FileRefused:
+    file = tmp_path / "curriculum vitae.pdf"
+    file.write_bytes(content)
+    with pytest.raises(FileRefused) as refused:
+        await read_file(file, limits, tmp_path / "found")
+    assert refused.value.hint
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "says"),
+    [
+        (b"", "file_empty", "empty"),
+        (b" \n\t\x00\x00 ", "file_empty", "empty"),
+        (hostile.executable(), "file_type", "a Windows program"),
+        (b"\x7fELF" + bytes(100), "file_type", "a program"),
+        (b"{\\rtf1 Jane}", "file_type", "an RTF document"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(50), "file_type", "a HEIC picture"),
+        (b"\x1f\x8b" + bytes(50), "file_type", "an archive"),
+        (bytes(range(256)) * 20, "file_type", "no PDF"),
+        (hostile.encrypted_office(), "file_encrypted", "password"),
+        (hostile.old_word(), "file_type", ".doc"),
+        (hostile.encrypted_pdf(), "file_encrypted", "password"),
+        (hostile.truncated_pdf(), "file_damaged", "damaged"),
+        (b"%PDF-1.7\nnothing else", "file_damaged", "damaged"),
+        (b"\xff\xd8\xff\xe0 no picture", "file_damaged", "damaged"),
+        (hostile.huge_image(), "file_too_large", "megapixels"),
+        (b"PK\x03\x04 broken", "file_damaged", "damaged"),
+    ],
+)
+async def test_what_is_no_cv_is_refused(content: bytes, code: str, says: str, tmp_path: Path) -> None:
+    refused = await refusal(content, tmp_path)
+    assert (refused.code, refused.details) == (code, "files")
+    assert says in refused.message
+
+
+async def test_too_many_pages(tmp_path: Path) -> None:
+    refused = await refusal(hostile.many_pages(300), tmp_path)
+    assert refused.code == "file_too_long"
+    assert "300 pages" in refused.message
+
+
+async def test_too_large_is_not_even_opened(tmp_path: Path) -> None:
+    refused = await refusal(b"%PDF-1.7" + bytes(2048), tmp_path, Limits(most_bytes=1024))
+    assert refused.code == "file_too_large"
+
+
+async def test_too_much_text(tmp_path: Path) -> None:
+    refused = await refusal(b"word " * 60_000, tmp_path)
+    assert refused.code == "file_too_long"
+
+
+@pytest.mark.parametrize(
+    "bomb", [hostile.pdf_bomb, hostile.docx_bomb, hostile.nested_xml_docx, hostile.lying_docx]
+)
+async def test_bombs_take_their_own_process_with_them(bomb: object, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    refused = await refusal(bomb(), tmp_path)  # type: ignore[operator]
+    assert refused.code in ("file_too_complex", "file_damaged", "file_no_text")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # What the limit allows, and the start and end of the process.
+    assert used.ru_utime - before < QUICK.seconds + 2
+    # The largest child of this whole test process, in kB.
+    assert used.ru_maxrss * 1024 < QUICK.memory_bytes
+
+
+async def test_a_reader_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.reading.isolated._RUN", "import time; time.sleep(600)")
+    refused = await refusal(as_text(PEOPLE["plain"]), tmp_path, Limits(seconds=1))
+    assert refused.code == "file_too_complex"
+
+
+async def test_the_reader_has_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_secret_x")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    tell = (
+        "import os, sys, json, pathlib; into = pathlib.Path(json.loads(sys.argv[2])['into']);"
+        "(into / 'answer.json').write_text(json.dumps({'kind': 'text', 'text': repr(dict(os.environ)),"
+        " 'pages': 1, 'pictures': 0}))"
+    )
+    monkeypatch.setattr("workers.reading.isolated._RUN", tell)
+    (tmp_path / "cv").write_bytes(b"x")
+    found = await read_file(tmp_path / "cv", Limits(), tmp_path / "found")
+    assert "sb_secret_x" not in found.text
+    assert "sk-x" not in found.text
+
+
+def test_every_code_has_a_message_and_a_remedy() -> None:
+    assert all(message and remedy for message, remedy in CODES.values())
