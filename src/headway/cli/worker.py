@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from headway.cli.loop import event_loop
 from headway.errors import ConfigError, HeadwayError
 from headway.settings import WorkerSettings
 from headway.worker.logs import configure_logging
-from headway.worker.runtime import Mode, run_worker
+from headway.worker.runtime import Mode, name_of, run_worker
 from headway.worker.worker import Worker
 
 __all__ = ["gather_workers", "run_modules"]
@@ -32,8 +32,10 @@ def run_modules(modules: Sequence[str], *, mode: Mode, settings: Mapping[str, An
         ConfigError: a module cannot be imported, declares no worker, or a setting is wrong.
         HeadwayError: the engine refused the worker.
     """
+    # As process 1 of a container it would otherwise hear no SIGTERM while modules are imported.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     chosen = WorkerSettings.load(**settings)
-    configure_logging(chosen, worker=chosen.worker_name or str(os.getpid()))
+    configure_logging(chosen, worker=name_of(chosen))
     merged = gather_workers(modules)
     merged.settings = chosen
     with asyncio.Runner(loop_factory=event_loop) as runner:

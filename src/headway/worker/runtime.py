@@ -10,7 +10,7 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from typing import Literal, TypeAlias
@@ -28,6 +28,7 @@ from headway.worker.clients import Clients, headers_of
 from headway.worker.containment import Containment
 from headway.worker.execution import Executor
 from headway.worker.finisher import Finisher
+from headway.worker.http_port import HttpPort
 from headway.worker.http_store import HttpStore
 from headway.worker.keeper import Keeper
 from headway.worker.limits import Limit
@@ -49,7 +50,7 @@ from headway.worker.waking import Waking
 from headway.worker.watchdog import Watchdog
 from headway.worker.worker import Worker
 
-__all__ = ["Mode", "Runtime", "run_worker"]
+__all__ = ["Mode", "Runtime", "name_of", "run_worker"]
 
 _log = logging.getLogger("headway.worker")
 
@@ -115,7 +116,7 @@ class Runtime:
         self.settings = settings
         self.mode = mode
         self.worker_id = uuid4()
-        self.name = settings.worker_name or f"{socket.gethostname()}:{os.getpid()}"
+        self.name = name_of(settings)
         self._registry = worker.registry
         self._kinds = _chosen_kinds(worker, settings)
         self._declared = worker
@@ -141,6 +142,8 @@ class Runtime:
         self._build()
         self._stopping.install()
         try:
+            # Supervisors may ask while the engine does not answer yet.
+            await self._start_services([s for s in self._services if isinstance(s, HttpPort)])
             if not await self._register_first():
                 return
             await self._start()
@@ -262,17 +265,18 @@ class Runtime:
         return list(dict.fromkeys([*self.settings.queues, *([] if self.settings.queues else queues)]))
 
     async def _start(self) -> None:
-        for service in self._services:
-            await service.start()
-            self._started.append(service)
+        await self._start_services([s for s in self._services if s not in self._started])
         if self.mode == "serve":
-            for last in (self.sweeper, self.claimer):
-                await last.start()
-                self._started.append(last)
+            await self._start_services([self.sweeper, self.claimer])
         self.ready.set()
         _log.info(
             "worker %s runs %s, %d at once", self.name, ", ".join(self._kinds), self.settings.concurrency
         )
+
+    async def _start_services(self, services: Sequence[Service]) -> None:
+        for service in services:
+            await service.start()
+            self._started.append(service)
 
     async def _work(self) -> None:
         if self.mode == "serve":
@@ -292,6 +296,7 @@ class Runtime:
         await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
         for each in (task, asked):
             each.cancel()
+        await asyncio.wait({task, asked})
 
     # Stopping -----------------------------------------------------------------------------------------------
 
@@ -399,7 +404,12 @@ class Runtime:
         failures = 0
         while not self._stopping.asked.is_set():
             try:
-                await self._register(self.store)
+                # A request is repeated for a while before it fails: too long for who wants to stop.
+                registering = asyncio.ensure_future(self._register(self.store))
+                await self._until_stopped(registering)
+                if registering.cancelled():
+                    return False
+                registering.result()
             except TransportError as error:
                 failures += 1
                 if failures in (1, 5, 50):
@@ -430,6 +440,11 @@ class Runtime:
         )
         self._registered = True
         _log.debug("registered with %s", registered.kinds)
+
+
+def name_of(settings: WorkerSettings) -> str:
+    """What a worker is called: in the engine, in its log, in its figures."""
+    return settings.worker_name or f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _chosen_kinds(worker: Worker, settings: WorkerSettings) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import math
 import time
 from importlib.metadata import version as version_of
 
+from headway.worker import reaper
 from headway.worker.deliveries import Channel
 from headway.worker.http_port import HttpPort, build_app
 from headway.worker.lag import LagMonitor
@@ -41,6 +42,8 @@ def side_services(context: ServiceContext) -> list[Service]:
     lag = LagMonitor(context.observations, threshold=settings.loop_lag_warning)
     context.observations.add(lag)
     services: list[Service] = [lag]
+    if reaper.is_needed():
+        services.append(reaper.Reaper(context.observations))
     if settings.traces:
         from headway.worker.tracing import Tracing
 
