@@ -1,0 +1,333 @@
+"""Videos the whole way: app, stack, worker process and Gemini, with faults and kills in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from webvtt import WebVTT
+
+from headway import ApiError, JobCancelled, JobFailed
+from headway.sandbox.environment import SANDBOX_KEYS
+from support.node import Node
+from support.workers import running_worker
+from workers.video.samples.make_sample import SAMPLE_LINES, make_video
+from workers.video.vtt import check
+
+from .harness import PATIENCE_S, Office, Somebody, until
+
+KIND = "video.process"
+GENERATE = "/gemini/v1beta/models/gemini-2.5-flash:generateContent"
+UPLOAD = "/gemini/upload/v1beta/files"
+STAGES = ["uploading", "transcribing", "generating_docs", "translating", "complete"]
+SAID = [line[2] for line in SAMPLE_LINES]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_video(tmp_path_factory.mktemp("video") / "tour.mp4")
+
+
+@pytest.fixture(autouse=True)
+async def nothing_stays_at_the_provider(office: Office) -> AsyncIterator[None]:
+    yield
+    assert await files_at_the_provider(office) == []
+
+
+async def files_at_the_provider(office: Office) -> list[str]:
+    key = {"x-goog-api-key": SANDBOX_KEYS["GEMINI_API_KEY"]}
+    async with httpx.AsyncClient(base_url=office.sandbox.url) as http:
+        listed = (await http.get("/gemini/v1beta/files", headers=key)).json()
+    return [file["name"] for file in listed["files"]]
+
+
+def worker(office: Office, log: Path, **more: str) -> Any:
+    environment = {**office.sandbox.environment, "HEADWAY_VIDEO_POLL_SECONDS": "0.05", **more}
+    return running_worker(office.stack, "workers.video", log=log, environment=environment)
+
+
+async def submit(who: Somebody, project: str, video: Path, languages: Sequence[str] = (), **more: Any) -> Any:
+    return await who.hw.submit(
+        KIND,
+        {"languages": list(languages)},
+        files={"video": video},
+        bucket="videos",
+        project_id=project,
+        **more,
+    )
+
+
+async def made(who: Somebody) -> dict[str, list[dict[str, Any]]]:
+    """All that somebody sees of videos and what was made of them."""
+    return {
+        table: await who.rows(table)
+        for table in ("videos", "video_segments", "chapters", "articles", "processing_jobs")
+    }
+
+
+async def test_a_video_becomes_a_documentation_while_its_owner_watches(
+    office: Office, tmp_path: Path, video: Path, node: Node
+) -> None:
+    owner, stranger = await office.somebody(), await office.somebody()
+    project = await owner.project()
+    with worker(office, tmp_path / "log"):
+        job = await submit(owner, project, video, ["de", "PT_br"])
+        updates = [update async for update in job.watch(after_seq=0)]
+        result = await job.result()
+
+    assert [u.event.stage for u in updates if u.event and u.event.type == "stage_started"] == STAGES
+    percents = [update.percent for update in updates]
+    assert percents == sorted(percents)
+    at_start = {u.event.stage: u.percent for u in updates if u.event and u.event.type == "stage_started"}
+    assert (at_start["transcribing"], at_start["generating_docs"], at_start["translating"]) == (20, 30, 55)
+    assert (at_start["complete"], percents[-1]) == (100, 100)
+    assert (result["language"], result["segments"], result["sandbox"]) == ("en", 5, True)
+    assert [each["status"] for each in result["languages"]] == ["completed", "completed"]
+
+    seen = await made(owner)
+    (row,) = seen["videos"]
+    assert (row["status"], row["language"], row["id"]) == ("ready", "en", result["video_id"])
+    assert 24 <= row["duration_seconds"] < 24.5
+    check(row["vtt_content"])
+    assert [cue.start for cue in WebVTT.from_string(row["vtt_content"]).captions][:1] == ["00:00:00.000"]
+    assert " ".join(WebVTT.from_string(row["vtt_content"]).captions[0].lines) == SAID[0]
+    assert set(row["vtt_languages"]) == {"de", "pt-BR"}
+    for language, vtt in row["vtt_languages"].items():
+        check(vtt)
+        assert f"[{language}] Welcome to Harbour." in " ".join(vtt.split())
+    segments = sorted(seen["video_segments"], key=lambda segment: segment["position"])
+    assert [segment["spoken_content"] for segment in segments] == SAID
+    assert all(segment["visual_context"].endswith("picture.") for segment in segments)
+    chapters = sorted(seen["chapters"], key=lambda chapter: chapter["position"])
+    assert [chapter["slug"] for chapter in chapters] == result["chapters"]
+    assert all(chapter["sections"] for chapter in chapters)
+    articles = seen["articles"]
+    assert len(articles) == 3 * len(chapters)
+    assert {article["language"] for article in articles} == {"en", "de", "pt-BR"}
+    assert {article["status"] for article in articles} == {"draft"}
+    assert all(article["sandbox"] for article in articles)
+    german = next(a for a in articles if a["language"] == "de" and a["chapter_id"] == chapters[0]["id"])
+    assert german["slug"] == chapters[0]["slug"]
+    assert german["content_text"].startswith("[de] ")
+    given_to_node = tmp_path / "articles.json"
+    given_to_node.write_text(
+        json.dumps([{"markdown": a["title"], "document": a["content_json"]} for a in articles])
+    )
+    node.test("articles.test.mjs", {"HEADWAY_ARTICLES": str(given_to_node)}, tmp_path)
+
+    (view,) = seen["processing_jobs"]
+    steps = {step["name"]: step["status"] for step in view["steps"]}
+    assert {"translate:de", "translate:pt-BR"} <= set(steps)
+    assert set(steps.values()) == {"completed"}
+    told = [u.event.data["data"] for u in updates if u.event and u.event.name == "article"]
+    assert {(a["language"], a["slug"]) for a in told} == {(a["language"], a["slug"]) for a in articles}
+    assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("gemini") > 0
+    assert all(rows == [] for rows in (await made(stranger)).values())
+
+
+async def test_a_killed_job_goes_on_at_the_first_language_that_is_left(
+    office: Office, tmp_path: Path, video: Path
+) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    project = await owner.project()
+    # It dies in the middle of the upload, of the transcript, and of the second language.
+    sandbox.faults.add("timeout", path="files/", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as first:
+        job = await submit(owner, project, video, ["de", "fr", "es"])
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 1)
+        kill(first)
+    await office.take_back(job.id)
+    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as second:
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 2)
+        kill(second)
+    await office.take_back(job.id)
+    assert len(await files_at_the_provider(office)) == 1
+    # The transcript, the outline, three articles, and one language of lines and three articles.
+    sandbox.faults.add("slow", path="generateContent", times=1 + 1 + 3 + 4 + 1, seconds=0)
+    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as third:
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 3)
+        partly = await made(owner)
+        kill(third)
+    assert set(partly["videos"][0]["vtt_languages"]) == {"de", "fr"}
+    await office.take_back(job.id)
+    calls = sandbox.requests.of(GENERATE)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1"):
+        result = await job.result(timeout=PATIENCE_S)
+    # Two languages were left, of four calls each: nothing that was finished is done again, nor uploaded.
+    assert sandbox.requests.of(GENERATE) - calls == 8
+    assert [each["status"] for each in result["languages"]] == ["completed"] * 3
+    seen = await made(owner)
+    assert set(seen["videos"][0]["vtt_languages"]) == {"de", "fr", "es"}
+    assert len(seen["chapters"]) == 3
+    assert len(seen["articles"]) == 12
+    assert await office.usage(job.id) == sandbox.ledger.total("gemini")
+
+
+def kill(started: Any) -> None:
+    os.kill(started.process.pid, signal.SIGKILL)
+    started.process.wait(timeout=30)
+
+
+async def test_a_language_that_fails_is_told_and_a_retry_does_that_one_alone(
+    office: Office, tmp_path: Path, video: Path
+) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    project = await owner.project()
+    sandbox.faults.add("slow", path="generateContent", times=1 + 1 + 3, seconds=0)
+    sandbox.faults.add("refusal", path="generateContent", times=1)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1"):
+        job = await submit(owner, project, video, ["de", "fr"])
+        result = await job.result(timeout=PATIENCE_S)
+        german, french = result["languages"]
+        assert (german["status"], german["error_code"]) == ("failed", "content_filtered")
+        assert german["error_message"]
+        assert french["status"] == "completed"
+        (row,) = await owner.rows("videos")
+        assert (row["status"], set(row["vtt_languages"])) == ("ready", {"fr"})
+        calls = sandbox.requests.of(GENERATE)
+
+        await job.retry()
+        again = await job.result(timeout=PATIENCE_S)
+    assert [each["status"] for each in again["languages"]] == ["completed", "completed"]
+    assert sandbox.requests.of(GENERATE) - calls == 4
+    (row,) = await owner.rows("videos")
+    assert set(row["vtt_languages"]) == {"de", "fr"}
+    assert len(await owner.rows("articles")) == 9
+
+
+async def test_a_cancelled_job_leaves_nothing_at_the_provider(
+    office: Office, tmp_path: Path, video: Path
+) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    sandbox.faults.add("timeout", path="generateContent", seconds=600)
+    with worker(office, tmp_path / "log"):
+        job = await submit(owner, await owner.project(), video, ["de"])
+        await until(lambda: sandbox.requests.of(GENERATE) == 1)
+        assert len(await files_at_the_provider(office)) == 1
+        await job.cancel("enough")
+        with pytest.raises(JobCancelled):
+            await job.result(timeout=10)
+        (row,) = await owner.rows("videos")
+        assert (row["status"], row["error_message"]) == ("failed", "The job was cancelled. enough")
+        assert await files_at_the_provider(office) == []
+
+
+async def test_faults_that_pass_are_outlived(office: Office, tmp_path: Path, video: Path) -> None:
+    owner = await office.somebody()
+    faults = office.sandbox.sandbox.faults
+    faults.add("503", path=UPLOAD, times=1)
+    faults.add("429", path="generateContent", times=1, retry_after=0.1)
+    faults.add("malformed", path="generateContent", times=1)
+    faults.add("500", path="generateContent", times=1)
+    faults.add("truncated", path="generateContent", times=1)
+    with worker(office, tmp_path / "log"):
+        job = await submit(owner, await owner.project(), video)
+        result = await job.result(timeout=PATIENCE_S)
+    assert result["segments"] == 5
+    assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("gemini")
+
+
+async def test_what_is_no_video_is_told_as_such(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"\x00\x00\x00\x18ftypmp42" + os.urandom(5000))
+    with worker(office, tmp_path / "log"):
+        job = await submit(owner, await owner.project(), broken)
+        with pytest.raises(JobFailed) as failed:
+            await job.result(timeout=PATIENCE_S)
+    assert (failed.value.code, failed.value.message.split(":")[0]) == ("video_unreadable", "video")
+    (row,) = await owner.rows("videos")
+    assert (row["status"], row["error_code"]) == ("failed", "video_unreadable")
+
+
+async def test_the_budget_ends_the_job_before_it_is_passed(
+    office: Office, tmp_path: Path, video: Path
+) -> None:
+    owner = await office.somebody()
+    with worker(office, tmp_path / "log"):
+        job = await submit(owner, await owner.project(), video, cost_budget="0.000001")
+        with pytest.raises(JobFailed) as failed:
+            await job.result(timeout=PATIENCE_S)
+    assert failed.value.code == "HW501"
+    assert office.sandbox.sandbox.ledger.total() == 0
+
+
+async def test_two_videos_of_a_project_never_write_over_each_other(
+    office: Office, tmp_path: Path, video: Path
+) -> None:
+    owner = await office.somebody()
+    project = await owner.project()
+    with worker(office, tmp_path / "log"):
+        first = await submit(owner, project, video)
+        second = await submit(owner, project, video)
+        results = [await job.result(timeout=PATIENCE_S) for job in (first, second)]
+        (one, two) = (set(result["chapters"]) for result in results)
+        assert not one & two
+        assert len(await owner.rows("chapters")) == len(one) + len(two)
+
+        # The same video again writes over its own chapters, but not over what was published.
+        (article, *_) = [a for a in await owner.rows("articles") if a["slug"] in one]
+        published = {"status": "published", "content_text": "by hand"}
+        await owner.client.table("articles").update(published).eq("id", article["id"]).execute()
+        again = await owner.hw.submit(KIND, {"video_id": results[0]["video_id"]}, project_id=project)
+        result = await again.result(timeout=PATIENCE_S)
+    assert set(result["chapters"]) == one
+    assert result["kept_published"] == 1
+    assert len(await owner.rows("chapters")) == len(one) + len(two)
+    (kept,) = await owner.rows("articles", id=article["id"])
+    assert (kept["status"], kept["content_text"]) == ("published", "by hand")
+
+
+async def test_organisations_own_their_videos(office: Office, tmp_path: Path, video: Path) -> None:
+    boss, editor, viewer, outsider = [await office.somebody() for _ in range(4)]
+    organization = await office.organization(boss, editor=editor, viewer=viewer)
+    project = await editor.project(organization)
+    theirs = await outsider.project()
+    with worker(office, tmp_path / "log"):
+        job = await submit(editor, project, video, organization_id=organization)
+        result = await job.result(timeout=PATIENCE_S)
+        for somebody in (viewer, outsider):
+            with pytest.raises(ApiError):
+                await somebody.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=project)
+        # A video of another project cannot be named, although the worker could read it.
+        stolen = await outsider.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=theirs)
+        with pytest.raises(JobFailed) as failed:
+            await stolen.result(timeout=PATIENCE_S)
+        assert failed.value.code == "video_unknown"
+        unknown = await outsider.hw.submit(KIND, {"video_id": str(uuid.uuid4())}, project_id=theirs)
+        with pytest.raises(JobFailed) as missing:
+            await unknown.result(timeout=PATIENCE_S)
+        assert missing.value.message == failed.value.message
+    for member in (boss, editor, viewer):
+        seen = await made(member)
+        assert (len(seen["videos"]), len(seen["processing_jobs"])) == (1, 1)
+        assert len(seen["articles"]) == len(result["chapters"])
+    for table, rows in (await made(outsider)).items():
+        assert [row["id"] for row in rows] == (
+            [] if table != "processing_jobs" else [row["id"] for row in rows]
+        )
+        assert str(job.id) not in [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [({"languages": "de"}, "languages"), ({"languages": ["de"] * 51}, "languages"), ({"x": 1}, "x")],
+)
+async def test_wrong_payloads_never_become_jobs(
+    office: Office, tmp_path: Path, payload: dict[str, Any], field: str
+) -> None:
+    owner = await office.somebody()
+    with worker(office, tmp_path / "log"), pytest.raises(ApiError, match=field):
+        await owner.hw.submit(KIND, payload, project_id=await owner.project())
