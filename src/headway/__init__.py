@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headway.client.callback import callback_url, safe_redirect
+    from headway.client.files import SignedUpload, TransferProgress, Upload
+    from headway.client.handles import BatchHandle, JobHandle
+    from headway.client.headway import AsyncHeadway
+    from headway.client.page import Page
+    from headway.client.policy import ClientPolicy
     from headway.client.proxies import RequestOrigin
+    from headway.client.sync import Headway, SyncBatchHandle, SyncJobHandle
     from headway.client.webhooks import (
         Webhook,
         check_webhook_signature,
         sign_webhook,
         verify_webhook,
     )
+    from headway.core.feed import Update
+    from headway.core.job import Snapshot
     from headway.core.parts import FileRef, Stage
     from headway.core.retry import RetryPolicy
+    from headway.core.retry_after import retry_after_of
     from headway.errors import (
         ApiError,
         BudgetExceeded,
@@ -39,7 +48,8 @@ if TYPE_CHECKING:
         TimedOut,
         TransportError,
     )
-    from headway.settings import WorkerSettings
+    from headway.outbound.transport import GuardedTransport
+    from headway.settings import ClientSettings, WorkerSettings
     from headway.worker.children import ChildResult
     from headway.worker.context import Context
     from headway.worker.outcomes import Cancel, Snooze
@@ -49,58 +59,90 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApiError",
+    "AsyncHeadway",
+    "BatchHandle",
     "BudgetExceeded",
     "Cancel",
     "ChildResult",
+    "ClientPolicy",
+    "ClientSettings",
     "ConfigError",
     "Conflict",
     "ConnectFailed",
     "Context",
     "Denied",
     "FileRef",
+    "GuardedTransport",
+    "Headway",
     "HeadwayError",
     "InvalidRequest",
     "JobCancelled",
     "JobEnded",
     "JobFailed",
+    "JobHandle",
     "LeaseLost",
     "NotFound",
+    "Page",
     "RequestOrigin",
     "Retry",
     "RetryPolicy",
     "SchemaMismatch",
+    "SignedUpload",
+    "Snapshot",
     "Snooze",
     "Stage",
+    "SyncBatchHandle",
     "SyncContext",
+    "SyncJobHandle",
     "TimedOut",
+    "TransferProgress",
     "TransportError",
+    "Update",
+    "Upload",
     "Webhook",
     "Worker",
     "WorkerApi",
     "WorkerSettings",
     "callback_url",
     "check_webhook_signature",
+    "retry_after_of",
     "safe_redirect",
     "sign_webhook",
     "verify_webhook",
 ]
 
 _HOMES = {
+    "AsyncHeadway": "headway.client.headway",
+    "BatchHandle": "headway.client.handles",
     "Cancel": "headway.worker.outcomes",
     "ChildResult": "headway.worker.children",
+    "ClientPolicy": "headway.client.policy",
+    "ClientSettings": "headway.settings",
     "Context": "headway.worker.context",
     "FileRef": "headway.core.parts",
+    "GuardedTransport": "headway.outbound.transport",
+    "Headway": "headway.client.sync",
+    "JobHandle": "headway.client.handles",
+    "Page": "headway.client.page",
     "RequestOrigin": "headway.client.proxies",
     "RetryPolicy": "headway.core.retry",
+    "SignedUpload": "headway.client.files",
+    "Snapshot": "headway.core.job",
     "Snooze": "headway.worker.outcomes",
     "Stage": "headway.core.parts",
+    "SyncBatchHandle": "headway.client.sync",
     "SyncContext": "headway.worker.sync_context",
+    "SyncJobHandle": "headway.client.sync",
+    "TransferProgress": "headway.client.files",
+    "Update": "headway.core.feed",
+    "Upload": "headway.client.files",
     "Webhook": "headway.client.webhooks",
     "Worker": "headway.worker.worker",
     "WorkerApi": "headway.worker.routes",
     "WorkerSettings": "headway.settings",
     "callback_url": "headway.client.callback",
     "check_webhook_signature": "headway.client.webhooks",
+    "retry_after_of": "headway.core.retry_after",
     "safe_redirect": "headway.client.callback",
     "sign_webhook": "headway.client.webhooks",
     "verify_webhook": "headway.client.webhooks",
