@@ -63,6 +63,7 @@ class Keeper:
         self._register = register
         self._attempts: dict[UUID, Attempt] = {}
         self._asked: set[UUID] = set()
+        self._weight = 0.0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -111,6 +112,7 @@ class Keeper:
                 self._next_beat = now + self._pace.beat_seconds
             for attempt in attempts:
                 self._attempts[attempt.job.id] = attempt
+                self._weight += self._pace.weight(attempt)
         self._wake_by(self._next_beat)
 
     def remove(self, attempt: Attempt) -> None:
@@ -118,6 +120,7 @@ class Keeper:
         with self._lock:
             if self._attempts.get(attempt.job.id) is attempt:
                 del self._attempts[attempt.job.id]
+                self._weight -= self._pace.weight(attempt)
 
     def ask_about(self, jobs: Iterable[UUID]) -> None:
         """Beat for some jobs at once, if they run here: perhaps they are to stop."""
@@ -142,7 +145,7 @@ class Keeper:
         if reports.urgent:
             self._wake_by(self._pace.urgent_at(len(self._attempts)))
         elif reports.pending:
-            self._wake_by(self._pace.due_at(attempt, len(self._attempts)))
+            self._wake_by(self._pace.due_at(attempt, self._weight))
 
     async def emit(self, attempt: Attempt, name: str, data: Any) -> None:
         """As ``Reporter.emit``."""
@@ -206,7 +209,7 @@ class Keeper:
             return
         moments = [self._next_beat]
         moments += [
-            self._pace.urgent_at(len(attempts)) if a.reports.urgent else self._pace.due_at(a, len(attempts))
+            self._pace.urgent_at(len(attempts)) if a.reports.urgent else self._pace.due_at(a, self._weight)
             for a in attempts
             if a.reports.pending
         ]
@@ -232,15 +235,24 @@ class Keeper:
             for attempt in attempts
             if attempt.job.id in asked
             or (attempt.reports.urgent and now >= self._pace.urgent_at(running))
-            or (attempt.reports.pending and now >= self._pace.due_at(attempt, running))
+            or (attempt.reports.pending and now >= self._pace.due_at(attempt, self._weight))
         ]
         return due, False
+
+    def _speaks(self, attempt: Attempt, now: float) -> bool:
+        """Whether what a job has said may go with this beat."""
+        reports = attempt.reports
+        return reports.urgent or (reports.pending and now >= self._pace.due_at(attempt, self._weight))
 
     async def _beat(self, store: Store, attempts: list[Attempt]) -> bool:
         """Beat for some jobs; whether the engine has answered."""
         for start in range(0, len(attempts), _MOST_BEATS):
             part = attempts[start : start + _MOST_BEATS]
-            frames = {attempt.job.id: attempt.reports.take() for attempt in part}
+            now = time.monotonic()
+            frames = {
+                attempt.job.id: attempt.reports.take() if self._speaks(attempt, now) else None
+                for attempt in part
+            }
             beats = [_document(attempt, frames[attempt.job.id]) for attempt in part]
             began = time.monotonic()
             try:

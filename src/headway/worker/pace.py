@@ -13,6 +13,7 @@ __all__ = ["Pace"]
 
 # Each job's change is one message to its watchers and one to a list.
 _MESSAGES_PER_CHANGE = 2
+_WATCHED_SHARE = 0.2
 _MOST_PER_SECOND = 4.0
 _MOST_FLUSHES_PER_SECOND = 4.0
 _MOST_URGENT_PER_SECOND = 8.0
@@ -45,9 +46,18 @@ class Pace:
         calm = self._lease_seconds / 4
         return calm if self.hears_cancels else min(calm, 0.8)
 
-    def due_at(self, attempt: Attempt, running: int) -> float:
-        """When a job's pending progress may be sent, by ``time.monotonic()``."""
-        interval = max(1 / _MOST_PER_SECOND, running * _MESSAGES_PER_CHANGE / self._messages)
+    def weight(self, attempt: Attempt) -> float:
+        """How many messages a change of a job causes, about; kinds pushed while watched have few watchers."""
+        return _MESSAGES_PER_CHANGE * (_WATCHED_SHARE if attempt.spec.push == "watched" else 1.0)
+
+    def due_at(self, attempt: Attempt, weight: float) -> float:
+        """When a job's pending progress may be sent, by ``time.monotonic()``.
+
+        Args:
+            attempt: The execution.
+            weight: Of all that run.
+        """
+        interval = max(1 / _MOST_PER_SECOND, weight / self._messages)
         return max(attempt.reported_at + interval, self._flushed_at + 1 / _MOST_FLUSHES_PER_SECOND)
 
     def urgent_at(self, running: int) -> float:
