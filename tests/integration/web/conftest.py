@@ -14,7 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
-from headway.client.headway import AsyncHeadway
+from headway import AsyncHeadway
 from support.engine import Engine, Worker
 from support.stack import TestStack
 

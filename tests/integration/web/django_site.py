@@ -13,7 +13,7 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from headway.client.sync import Headway
+from headway import Headway
 from headway.errors import HeadwayError
 from headway.web import bearer_token, open_blocking_stream, problem, read_status_blocking
 

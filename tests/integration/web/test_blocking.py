@@ -16,7 +16,7 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from headway.client.sync import Headway
+from headway import Headway
 from headway.errors import HeadwayError
 from headway.web import bearer_token, open_blocking_stream, problem, read_status_blocking
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from headway.client.headway import AsyncHeadway
+from headway import AsyncHeadway
 from headway.web import bearer_token, exception_handlers, sse_response, status_response
 
 from .conftest import Event, Person, Site, events_of, served
