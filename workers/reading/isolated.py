@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,38 +63,32 @@ async def read_file(path: Path, limits: Limits, into: Path) -> ReadFile:
             "file_too_large", f"The file has {size / 1024 / 1024:.1f} MB; at most {most:.0f} are read."
         )
     into.mkdir(parents=True, exist_ok=True)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        "-c",
-        _RUN,
-        _ROOT,
-        arguments(path, limits, into),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+    # In a thread: uvloop's own way to start processes forks the worker, its sockets and hooks included.
+    process = await asyncio.to_thread(_start, arguments(path, limits, into), into)
+    try:
+        status = await asyncio.to_thread(process.wait, 3 * limits.seconds)
+    except subprocess.TimeoutExpired:
+        raise FileRefused("file_too_complex") from None
+    finally:
+        # Out of time, or cancelled: then the thread that waits comes back by this.
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return _answer(status, into)
+
+
+def _start(given: str, into: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own program; the file's path is ours, too
+        [sys.executable, "-I", "-c", _RUN, _ROOT, given],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         # Nothing of the worker's environment: a parser that is taken over finds no key.
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         cwd=into,
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(3 * limits.seconds):
-            status = await process.wait()
-    except TimeoutError:
-        raise FileRefused("file_too_complex") from None
-    finally:
-        await _end(process)
-    return _answer(status, into)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # It has ended between the question and the signal.
-        await process.wait()
 
 
 def _answer(status: int, into: Path) -> ReadFile:
