@@ -1,12 +1,11 @@
-"""Business discovery the whole way: app, stack, worker process and providers, with faults and kills in between."""
+"""Business discovery the whole way: app, stack, worker process and providers, with faults in between."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
 import io
-import os
-import signal
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ import pytest
 
 from headway import JobCancelled, JobFailed
 from headway.sandbox.businesses import find
+from headway.sandbox.server import SandboxServer
+from support.stack import TestStack
 from support.workers import running_worker
 
 from .harness import PATIENCE_S, Office, Somebody, until
@@ -26,9 +27,14 @@ STAGES = [
 ]  # fmt: skip
 
 
-def worker(office: Office, log: Path, **more: str) -> Any:
-    environment = {**office.sandbox.environment, **more}
-    return running_worker(office.stack, "workers.discovery", log=log, environment=environment)
+@pytest.fixture(scope="module", autouse=True)
+def worker(
+    stack: TestStack, _sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """One worker process for all of these tests."""
+    log = tmp_path_factory.mktemp("worker") / "log"
+    with running_worker(stack, "workers.discovery", log=log, environment=_sandbox_server.environment):
+        yield
 
 
 async def spent(office: Office, job_id: object) -> Decimal:
@@ -43,10 +49,9 @@ async def test_a_campaign_finds_judges_and_verifies_while_its_owner_watches(
     office: Office, tmp_path: Path
 ) -> None:
     owner, stranger = await office.somebody(), await office.somebody()
-    with worker(office, tmp_path / "log"):
-        job = await owner.hw.submit(KIND, ASK)
-        updates = [update async for update in job.watch(after_seq=0)]
-        result = await job.result()
+    job = await owner.hw.submit(KIND, ASK)
+    updates = [update async for update in job.watch(after_seq=0)]
+    result = await job.result()
 
     assert [u.event.stage for u in updates if u.event and u.event.type == "stage_started"] == STAGES
     percents = [update.percent for update in updates]
@@ -105,64 +110,22 @@ async def test_a_campaign_finds_judges_and_verifies_while_its_owner_watches(
         assert await stranger.rows(relation) == []
 
 
-async def test_more_than_sixty_are_found_quarter_by_quarter(office: Office, tmp_path: Path) -> None:
+async def test_more_than_sixty_are_found_quarter_by_quarter(office: Office) -> None:
     place = next(f"Town{n}" for n in range(50) if len(find(f"cafes in town{n}")) > 120)
     owner = await office.somebody()
-    with worker(office, tmp_path / "log"):
-        job = await owner.hw.submit(
-            KIND, {"business_type": "cafes", "location": place, "max_results": 100, "min_score": 100}
-        )
-        result = await job.result(timeout=PATIENCE_S)
+    job = await owner.hw.submit(
+        KIND, {"business_type": "cafes", "location": place, "max_results": 100, "min_score": 100}
+    )
+    result = await job.result(timeout=PATIENCE_S)
     assert result["businesses_found"] > 60
     assert result["duplicates"] > 0
     assert office.sandbox.sandbox.ledger.total() == Decimal(result["total_cost"])
 
 
-async def test_a_killed_campaign_goes_on_where_it_was(office: Office, tmp_path: Path) -> None:
+async def test_the_budget_ends_a_campaign_and_what_was_found_is_kept(office: Office) -> None:
     owner = await office.somebody()
-    sandbox = office.sandbox.sandbox
-    hunts, searches = "/hunter/v2/domain-search", "/places/v1/places:searchText"
-    # It dies while the first page is asked for, and again among the leads.
-    sandbox.faults.add("timeout", provider="places", times=1, seconds=600)
-    with worker(office, tmp_path / "log") as first:
-        job = await owner.hw.submit(KIND, ASK)
-        await until(lambda: sandbox.requests.of(searches) == 1)
-        os.kill(first.process.pid, signal.SIGKILL)
-        first.process.wait(timeout=30)
-    await office.take_back(job.id)
-    sandbox.faults.add("slow", provider="hunter", times=6, seconds=0)
-    sandbox.faults.add("timeout", provider="hunter", seconds=600)
-    with worker(office, tmp_path / "log", HEADWAY_DISCOVERY_CONCURRENCY="1") as second:
-        await until(lambda: sandbox.requests.of(hunts) == 7)
-        partly = await owner.rows("leads")
-        os.kill(second.process.pid, signal.SIGKILL)
-        second.process.wait(timeout=30)
-    # What was found is there for its owner, contacts included.
-    assert len(partly) == 25
-    assert any(lead["contact_email"] for lead in partly)
-    sandbox.faults.clear()
-    await office.take_back(job.id)
-    with worker(office, tmp_path / "log"):
-        result = await job.result(timeout=PATIENCE_S)
-    snapshot = await job.snapshot()
-    assert [a.outcome for a in snapshot.attempts].count("lost") == 2
-    # No page and no lead is bought twice: but for the two calls that were cut off, each was asked for once.
-    searched = {
-        domain for lead in await owner.rows("leads") if (domain := lead["domain"]) and lead["qualified"]
-    }
-    assert sandbox.requests.of(searches) == 1 + 2
-    assert sandbox.requests.of(hunts) == len(searched) + 1
-    # Calls that were cut off count with the most that they can have cost, and are marked as assumed.
-    assert await office.usage(job.id) == sandbox.ledger.total()
-    assert await office.usage(job.id, "assumed") == Decimal("0.035") + Decimal("0.0245")
-    assert Decimal(result["total_cost"]) == await spent(office, job.id)
-
-
-async def test_the_budget_ends_a_campaign_and_what_was_found_is_kept(office: Office, tmp_path: Path) -> None:
-    owner = await office.somebody()
-    with worker(office, tmp_path / "log"):
-        job = await owner.hw.submit(KIND, {**ASK, "budget": "0.2"})
-        result = await job.result(timeout=PATIENCE_S)
+    job = await owner.hw.submit(KIND, {**ASK, "budget": "0.2"})
+    result = await job.result(timeout=PATIENCE_S)
     assert result["stopped_by_budget"] is True
     assert result["businesses_found"] == 25
     total = office.sandbox.sandbox.ledger.total()
@@ -176,24 +139,23 @@ async def test_the_budget_ends_a_campaign_and_what_was_found_is_kept(office: Off
 
 
 async def test_a_provider_that_is_down_costs_its_field_only_and_a_retry_asks_for_that_alone(
-    office: Office, tmp_path: Path
+    office: Office,
 ) -> None:
     owner = await office.somebody()
     sandbox = office.sandbox.sandbox
     sandbox.faults.add("quota", provider="neverbounce")
-    with worker(office, tmp_path / "log"):
-        job = await owner.hw.submit(KIND, ASK)
-        result = await job.result(timeout=PATIENCE_S)
-        assert result["degraded"] == ["verification"]
-        assert result["leads_enriched"] > 0
-        (campaign,) = await owner.rows("campaigns")
-        assert (campaign["status"], campaign["degraded"]) == ("completed", ["verification"])
-        assert {lead["verification"] for lead in await owner.rows("leads")} == {"unverified"}
-        before = sandbox.requests.of("/hunter/v2/domain-search")
+    job = await owner.hw.submit(KIND, ASK)
+    result = await job.result(timeout=PATIENCE_S)
+    assert result["degraded"] == ["verification"]
+    assert result["leads_enriched"] > 0
+    (campaign,) = await owner.rows("campaigns")
+    assert (campaign["status"], campaign["degraded"]) == ("completed", ["verification"])
+    assert {lead["verification"] for lead in await owner.rows("leads")} == {"unverified"}
+    before = sandbox.requests.of("/hunter/v2/domain-search")
 
-        sandbox.faults.clear()
-        await job.retry()
-        again = await job.result(timeout=PATIENCE_S)
+    sandbox.faults.clear()
+    await job.retry()
+    again = await job.result(timeout=PATIENCE_S)
     assert again["degraded"] == []
     assert sandbox.requests.of("/hunter/v2/domain-search") == before
     leads = [lead for lead in await owner.rows("leads") if lead["contact_email"]]
@@ -201,46 +163,43 @@ async def test_a_provider_that_is_down_costs_its_field_only_and_a_retry_asks_for
     assert Decimal(again["total_cost"]) == sandbox.ledger.total() == await spent(office, job.id)
 
 
-async def test_without_places_there_is_no_campaign(office: Office, tmp_path: Path) -> None:
+async def test_without_places_there_is_no_campaign(office: Office) -> None:
     owner = await office.somebody()
     office.sandbox.sandbox.faults.add("quota", provider="places")
-    with worker(office, tmp_path / "log"):
-        job = await owner.hw.submit(KIND, ASK)
-        with pytest.raises(JobFailed) as failed:
-            await job.result(timeout=PATIENCE_S)
+    job = await owner.hw.submit(KIND, ASK)
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
     assert failed.value.code == "provider_quota_exhausted"
     assert failed.value.hint
     (campaign,) = await owner.rows("campaigns")
     assert (campaign["status"], campaign["error_message"]) == ("failed", failed.value.message)
 
 
-async def test_a_campaign_that_is_cancelled_stops_asking(office: Office, tmp_path: Path) -> None:
+async def test_a_campaign_that_is_cancelled_stops_asking(office: Office) -> None:
     owner = await office.somebody()
     sandbox = office.sandbox.sandbox
     sandbox.faults.add("timeout", provider="hunter", seconds=600)
-    with worker(office, tmp_path / "log"):
-        job = await owner.hw.submit(KIND, ASK)
-        await until(lambda: sandbox.requests.of("/hunter/v2/domain-search") > 0)
-        await job.cancel("enough")
-        with pytest.raises(JobCancelled):
-            await job.result(timeout=10)
-        asked = sandbox.requests.as_dict()["total"]
-        (campaign,) = await owner.rows("campaigns")
-        assert (campaign["status"], len(await owner.rows("leads"))) == ("cancelled", 25)
-        assert Decimal(str(campaign["total_cost"])) == await spent(office, job.id)
-        assert sandbox.requests.as_dict()["total"] == asked
+    job = await owner.hw.submit(KIND, ASK)
+    await until(lambda: sandbox.requests.of("/hunter/v2/domain-search") > 0)
+    await job.cancel("enough")
+    with pytest.raises(JobCancelled):
+        await job.result(timeout=10)
+    asked = sandbox.requests.as_dict()["total"]
+    (campaign,) = await owner.rows("campaigns")
+    assert (campaign["status"], len(await owner.rows("leads"))) == ("cancelled", 25)
+    assert Decimal(str(campaign["total_cost"])) == await spent(office, job.id)
+    assert sandbox.requests.as_dict()["total"] == asked
 
 
-async def test_campaigns_are_launched_together_and_staff_sees_all(office: Office, tmp_path: Path) -> None:
+async def test_campaigns_are_launched_together_and_staff_sees_all(office: Office) -> None:
     boss, viewer, outsider = [await office.somebody() for _ in range(3)]
     organization = await office.organization(boss, viewer=viewer)
-    with worker(office, tmp_path / "log"):
-        asked = [{**ASK, "max_results": 5, "location": f"Town {n}", "budget": "1"} for n in range(3)]
-        body = {"campaigns": asked, "organization_id": organization, "batch": {"name": "spring"}}
-        answer: Any = (await boss.client.rpc("launch_campaigns", body).execute()).data
-        await asyncio.gather(
-            *(boss.hw.result(each["job_id"], timeout=PATIENCE_S) for each in answer["campaigns"])
-        )
+    asked = [{**ASK, "max_results": 5, "location": f"Town {n}", "budget": "1"} for n in range(3)]
+    body = {"campaigns": asked, "organization_id": organization, "batch": {"name": "spring"}}
+    answer: Any = (await boss.client.rpc("launch_campaigns", body).execute()).data
+    await asyncio.gather(
+        *(boss.hw.result(each["job_id"], timeout=PATIENCE_S) for each in answer["campaigns"])
+    )
     for member in (boss, viewer):
         rows = await member.rows("campaign_overview")
         assert {row["location"] for row in rows} == {"Town 0", "Town 1", "Town 2"}
@@ -253,39 +212,35 @@ async def test_campaigns_are_launched_together_and_staff_sees_all(office: Office
     assert all(row["cost_per_lead"] is None or row["cost_per_lead"] < Decimal("0.5") for row in staff)
 
 
-async def test_nobody_runs_a_campaign_of_another(office: Office, tmp_path: Path) -> None:
+async def test_nobody_runs_a_campaign_of_another(office: Office) -> None:
     owner, thief = await office.somebody(), await office.somebody()
     made: Any = (
         await owner.client.table("campaigns").insert({"business_type": "b", "location": "l"}).execute()
     ).data
-    with worker(office, tmp_path / "log"):
-        job = await thief.hw.submit(KIND, {**ASK, "campaign_id": made[0]["id"]})
-        with pytest.raises(JobFailed) as failed:
-            await job.result(timeout=PATIENCE_S)
+    job = await thief.hw.submit(KIND, {**ASK, "campaign_id": made[0]["id"]})
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
     assert failed.value.code == "campaign_unknown"
     (row,) = await owner.rows("campaigns")
     assert (row["status"], row["job_id"]) == ("draft", None)
     assert office.sandbox.sandbox.requests.as_dict()["total"] == 0
 
 
-async def test_nineteen_of_twenty_campaigns_complete_while_one_call_in_ten_fails(
-    office: Office, tmp_path: Path
-) -> None:
+async def test_nineteen_of_twenty_campaigns_complete_while_one_call_in_ten_fails(office: Office) -> None:
     owner = await office.somebody()
     faults = office.sandbox.sandbox.faults
     for number, kind in enumerate(("429", "500", "503", "malformed", "truncated")):
         faults.add(kind, fraction=0.02, seed=number, retry_after=0.1 if kind == "429" else None)
-    with worker(office, tmp_path / "log"):
-        answer: Any = (
-            await owner.client.rpc(
-                "launch_campaigns",
-                {"campaigns": [{**ASK, "max_results": 6, "location": f"Place {n}"} for n in range(20)]},
-            ).execute()
-        ).data
-        ended = await asyncio.gather(
-            *(owner.hw.result(each["job_id"], timeout=120) for each in answer["campaigns"]),
-            return_exceptions=True,
-        )
+    answer: Any = (
+        await owner.client.rpc(
+            "launch_campaigns",
+            {"campaigns": [{**ASK, "max_results": 6, "location": f"Place {n}"} for n in range(20)]},
+        ).execute()
+    ).data
+    ended = await asyncio.gather(
+        *(owner.hw.result(each["job_id"], timeout=120) for each in answer["campaigns"]),
+        return_exceptions=True,
+    )
     assert sum(1 for result in ended if isinstance(result, dict)) >= 19
     assert sum(office.sandbox.sandbox.requests.as_dict()["faults"].values()) > 10
     costs = [await spent(office, each["job_id"]) for each in answer["campaigns"]]

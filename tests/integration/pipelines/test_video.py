@@ -1,31 +1,28 @@
-"""Videos the whole way: app, stack, worker process and Gemini, with faults and kills in between."""
+"""Videos the whole way: app, stack, worker process and Gemini, with faults in between."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from webvtt import WebVTT
 
 from headway import ApiError, JobCancelled, JobFailed
-from headway.sandbox.environment import SANDBOX_KEYS
+from headway.sandbox.server import SandboxServer
 from support.node import Node
+from support.stack import TestStack
 from support.workers import running_worker
 from workers.video.samples.make_sample import SAMPLE_LINES, make_video
 from workers.video.vtt import check
 
-from .harness import PATIENCE_S, Office, Somebody, until
+from .harness import PATIENCE_S, Office, until
+from .videos import GENERATE, KIND, UPLOAD, files_at_the_provider, made, submit
 
-KIND = "video.process"
-GENERATE = "/gemini/v1beta/models/gemini-2.5-flash:generateContent"
-UPLOAD = "/gemini/upload/v1beta/files"
 STAGES = ["uploading", "transcribing", "generating_docs", "translating", "complete"]
 SAID = [line[2] for line in SAMPLE_LINES]
 
@@ -35,52 +32,29 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(tmp_path_factory.mktemp("video") / "tour.mp4")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def worker(
+    stack: TestStack, _sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """One worker process for all of these tests."""
+    environment = {**_sandbox_server.environment, "HEADWAY_VIDEO_POLL_SECONDS": "0.05"}
+    log = tmp_path_factory.mktemp("worker") / "log"
+    with running_worker(stack, "workers.video", log=log, environment=environment):
+        yield
+
+
 @pytest.fixture(autouse=True)
 async def nothing_stays_at_the_provider(office: Office) -> AsyncIterator[None]:
     yield
     assert await files_at_the_provider(office) == []
 
 
-async def files_at_the_provider(office: Office) -> list[str]:
-    key = {"x-goog-api-key": SANDBOX_KEYS["GEMINI_API_KEY"]}
-    async with httpx.AsyncClient(base_url=office.sandbox.url) as http:
-        listed = (await http.get("/gemini/v1beta/files", headers=key)).json()
-    return [file["name"] for file in listed["files"]]
-
-
-def worker(office: Office, log: Path, **more: str) -> Any:
-    environment = {**office.sandbox.environment, "HEADWAY_VIDEO_POLL_SECONDS": "0.05", **more}
-    return running_worker(office.stack, "workers.video", log=log, environment=environment)
-
-
-async def submit(who: Somebody, project: str, video: Path, languages: Sequence[str] = (), **more: Any) -> Any:
-    return await who.hw.submit(
-        KIND,
-        {"languages": list(languages)},
-        files={"video": video},
-        bucket="videos",
-        project_id=project,
-        **more,
-    )
-
-
-async def made(who: Somebody) -> dict[str, list[dict[str, Any]]]:
-    """All that somebody sees of videos and what was made of them."""
-    return {
-        table: await who.rows(table)
-        for table in ("videos", "video_segments", "chapters", "articles", "processing_jobs")
-    }
-
-
-async def test_a_video_becomes_a_documentation_while_its_owner_watches(
-    office: Office, tmp_path: Path, video: Path, node: Node
-) -> None:
+async def test_a_video_becomes_a_documentation_while_its_owner_watches(office: Office, video: Path) -> None:
     owner, stranger = await office.somebody(), await office.somebody()
     project = await owner.project()
-    with worker(office, tmp_path / "log"):
-        job = await submit(owner, project, video, ["de", "PT_br"])
-        updates = [update async for update in job.watch(after_seq=0)]
-        result = await job.result()
+    job = await submit(owner, project, video, ["de", "PT_br"])
+    updates = [update async for update in job.watch(after_seq=0)]
+    result = await job.result()
 
     assert [u.event.stage for u in updates if u.event and u.event.type == "stage_started"] == STAGES
     percents = [update.percent for update in updates]
@@ -116,11 +90,6 @@ async def test_a_video_becomes_a_documentation_while_its_owner_watches(
     german = next(a for a in articles if a["language"] == "de" and a["chapter_id"] == chapters[0]["id"])
     assert german["slug"] == chapters[0]["slug"]
     assert german["content_text"].startswith("[de] ")
-    given_to_node = tmp_path / "articles.json"
-    given_to_node.write_text(
-        json.dumps([{"markdown": a["title"], "document": a["content_json"]} for a in articles])
-    )
-    node.test("articles.test.mjs", {"HEADWAY_ARTICLES": str(given_to_node)}, tmp_path)
 
     (view,) = seen["processing_jobs"]
     steps = {step["name"]: step["status"] for step in view["steps"]}
@@ -132,73 +101,41 @@ async def test_a_video_becomes_a_documentation_while_its_owner_watches(
     assert all(rows == [] for rows in (await made(stranger)).values())
 
 
-async def test_a_killed_job_goes_on_at_the_first_language_that_is_left(
-    office: Office, tmp_path: Path, video: Path
-) -> None:
+@pytest.mark.node
+async def test_tiptap_renders_what_was_made(office: Office, video: Path, node: Node, tmp_path: Path) -> None:
     owner = await office.somebody()
-    sandbox = office.sandbox.sandbox
-    project = await owner.project()
-    # It dies in the middle of the upload, of the transcript, and of the second language.
-    sandbox.faults.add("timeout", path="files/", times=1, seconds=600)
-    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as first:
-        job = await submit(owner, project, video, ["de", "fr", "es"])
-        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 1)
-        kill(first)
-    await office.take_back(job.id)
-    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
-    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as second:
-        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 2)
-        kill(second)
-    await office.take_back(job.id)
-    assert len(await files_at_the_provider(office)) == 1
-    # The transcript, the outline, three articles, and one language of lines and three articles.
-    sandbox.faults.add("slow", path="generateContent", times=1 + 1 + 3 + 4 + 1, seconds=0)
-    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
-    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as third:
-        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 3)
-        partly = await made(owner)
-        kill(third)
-    assert set(partly["videos"][0]["vtt_languages"]) == {"de", "fr"}
-    await office.take_back(job.id)
-    calls = sandbox.requests.of(GENERATE)
-    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1"):
-        result = await job.result(timeout=PATIENCE_S)
-    # Two languages were left, of four calls each: nothing that was finished is done again, nor uploaded.
-    assert sandbox.requests.of(GENERATE) - calls == 8
-    assert [each["status"] for each in result["languages"]] == ["completed"] * 3
-    seen = await made(owner)
-    assert set(seen["videos"][0]["vtt_languages"]) == {"de", "fr", "es"}
-    assert len(seen["chapters"]) == 3
-    assert len(seen["articles"]) == 12
-    assert await office.usage(job.id) == sandbox.ledger.total("gemini")
-
-
-def kill(started: Any) -> None:
-    os.kill(started.process.pid, signal.SIGKILL)
-    started.process.wait(timeout=30)
+    job = await submit(owner, await owner.project(), video, ["ja"])
+    await job.result(timeout=PATIENCE_S)
+    articles = [
+        {"markdown": article["title"], "document": article["content_json"]}
+        for article in await owner.rows("articles")
+    ]
+    assert len(articles) == 6
+    given_to_node = tmp_path / "articles.json"
+    given_to_node.write_text(json.dumps(articles))
+    node.test("articles.test.mjs", {"HEADWAY_ARTICLES": str(given_to_node)}, tmp_path)
 
 
 async def test_a_language_that_fails_is_told_and_a_retry_does_that_one_alone(
-    office: Office, tmp_path: Path, video: Path
+    office: Office, video: Path
 ) -> None:
     owner = await office.somebody()
     sandbox = office.sandbox.sandbox
     project = await owner.project()
     sandbox.faults.add("slow", path="generateContent", times=1 + 1 + 3, seconds=0)
     sandbox.faults.add("refusal", path="generateContent", times=1)
-    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1"):
-        job = await submit(owner, project, video, ["de", "fr"])
-        result = await job.result(timeout=PATIENCE_S)
-        german, french = result["languages"]
-        assert (german["status"], german["error_code"]) == ("failed", "content_filtered")
-        assert german["error_message"]
-        assert french["status"] == "completed"
-        (row,) = await owner.rows("videos")
-        assert (row["status"], set(row["vtt_languages"])) == ("ready", {"fr"})
-        calls = sandbox.requests.of(GENERATE)
+    job = await submit(owner, project, video, ["de", "fr"])
+    result = await job.result(timeout=PATIENCE_S)
+    (failed,) = [each for each in result["languages"] if each["status"] == "failed"]
+    (other,) = [each["language"] for each in result["languages"] if each["status"] == "completed"]
+    assert failed["error_code"] == "content_filtered"
+    assert failed["error_message"]
+    (row,) = await owner.rows("videos")
+    assert (row["status"], set(row["vtt_languages"])) == ("ready", {other})
+    calls = sandbox.requests.of(GENERATE)
 
-        await job.retry()
-        again = await job.result(timeout=PATIENCE_S)
+    await job.retry()
+    again = await job.result(timeout=PATIENCE_S)
     assert [each["status"] for each in again["languages"]] == ["completed", "completed"]
     assert sandbox.requests.of(GENERATE) - calls == 4
     (row,) = await owner.rows("videos")
@@ -206,25 +143,22 @@ async def test_a_language_that_fails_is_told_and_a_retry_does_that_one_alone(
     assert len(await owner.rows("articles")) == 9
 
 
-async def test_a_cancelled_job_leaves_nothing_at_the_provider(
-    office: Office, tmp_path: Path, video: Path
-) -> None:
+async def test_a_cancelled_job_leaves_nothing_at_the_provider(office: Office, video: Path) -> None:
     owner = await office.somebody()
     sandbox = office.sandbox.sandbox
     sandbox.faults.add("timeout", path="generateContent", seconds=600)
-    with worker(office, tmp_path / "log"):
-        job = await submit(owner, await owner.project(), video, ["de"])
-        await until(lambda: sandbox.requests.of(GENERATE) == 1)
-        assert len(await files_at_the_provider(office)) == 1
-        await job.cancel("enough")
-        with pytest.raises(JobCancelled):
-            await job.result(timeout=10)
-        (row,) = await owner.rows("videos")
-        assert (row["status"], row["error_message"]) == ("failed", "The job was cancelled. enough")
-        assert await files_at_the_provider(office) == []
+    job = await submit(owner, await owner.project(), video, ["de"])
+    await until(lambda: sandbox.requests.of(GENERATE) == 1)
+    assert len(await files_at_the_provider(office)) == 1
+    await job.cancel("enough")
+    with pytest.raises(JobCancelled):
+        await job.result(timeout=10)
+    (row,) = await owner.rows("videos")
+    assert (row["status"], row["error_message"]) == ("failed", "The job was cancelled. enough")
+    assert await files_at_the_provider(office) == []
 
 
-async def test_faults_that_pass_are_outlived(office: Office, tmp_path: Path, video: Path) -> None:
+async def test_faults_that_pass_are_outlived(office: Office, video: Path) -> None:
     owner = await office.somebody()
     faults = office.sandbox.sandbox.faults
     faults.add("503", path=UPLOAD, times=1)
@@ -232,9 +166,8 @@ async def test_faults_that_pass_are_outlived(office: Office, tmp_path: Path, vid
     faults.add("malformed", path="generateContent", times=1)
     faults.add("500", path="generateContent", times=1)
     faults.add("truncated", path="generateContent", times=1)
-    with worker(office, tmp_path / "log"):
-        job = await submit(owner, await owner.project(), video)
-        result = await job.result(timeout=PATIENCE_S)
+    job = await submit(owner, await owner.project(), video)
+    result = await job.result(timeout=PATIENCE_S)
     assert result["segments"] == 5
     assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("gemini")
 
@@ -243,46 +176,39 @@ async def test_what_is_no_video_is_told_as_such(office: Office, tmp_path: Path) 
     owner = await office.somebody()
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"\x00\x00\x00\x18ftypmp42" + os.urandom(5000))
-    with worker(office, tmp_path / "log"):
-        job = await submit(owner, await owner.project(), broken)
-        with pytest.raises(JobFailed) as failed:
-            await job.result(timeout=PATIENCE_S)
+    job = await submit(owner, await owner.project(), broken)
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
     assert (failed.value.code, failed.value.message.split(":")[0]) == ("video_unreadable", "video")
     (row,) = await owner.rows("videos")
     assert (row["status"], row["error_code"]) == ("failed", "video_unreadable")
 
 
-async def test_the_budget_ends_the_job_before_it_is_passed(
-    office: Office, tmp_path: Path, video: Path
-) -> None:
+async def test_the_budget_ends_the_job_before_it_is_passed(office: Office, video: Path) -> None:
     owner = await office.somebody()
-    with worker(office, tmp_path / "log"):
-        job = await submit(owner, await owner.project(), video, cost_budget="0.000001")
-        with pytest.raises(JobFailed) as failed:
-            await job.result(timeout=PATIENCE_S)
+    job = await submit(owner, await owner.project(), video, cost_budget="0.000001")
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
     assert failed.value.code == "HW501"
     assert office.sandbox.sandbox.ledger.total() == 0
 
 
-async def test_two_videos_of_a_project_never_write_over_each_other(
-    office: Office, tmp_path: Path, video: Path
-) -> None:
+async def test_two_videos_of_a_project_never_write_over_each_other(office: Office, video: Path) -> None:
     owner = await office.somebody()
     project = await owner.project()
-    with worker(office, tmp_path / "log"):
-        first = await submit(owner, project, video)
-        second = await submit(owner, project, video)
-        results = [await job.result(timeout=PATIENCE_S) for job in (first, second)]
-        (one, two) = (set(result["chapters"]) for result in results)
-        assert not one & two
-        assert len(await owner.rows("chapters")) == len(one) + len(two)
+    first = await submit(owner, project, video)
+    second = await submit(owner, project, video)
+    results = [await job.result(timeout=PATIENCE_S) for job in (first, second)]
+    (one, two) = (set(result["chapters"]) for result in results)
+    assert not one & two
+    assert len(await owner.rows("chapters")) == len(one) + len(two)
 
-        # The same video again writes over its own chapters, but not over what was published.
-        (article, *_) = [a for a in await owner.rows("articles") if a["slug"] in one]
-        published = {"status": "published", "content_text": "by hand"}
-        await owner.client.table("articles").update(published).eq("id", article["id"]).execute()
-        again = await owner.hw.submit(KIND, {"video_id": results[0]["video_id"]}, project_id=project)
-        result = await again.result(timeout=PATIENCE_S)
+    # The same video again writes over its own chapters, but not over what was published.
+    (article, *_) = [a for a in await owner.rows("articles") if a["slug"] in one]
+    published = {"status": "published", "content_text": "by hand"}
+    await owner.client.table("articles").update(published).eq("id", article["id"]).execute()
+    again = await owner.hw.submit(KIND, {"video_id": results[0]["video_id"]}, project_id=project)
+    result = await again.result(timeout=PATIENCE_S)
     assert set(result["chapters"]) == one
     assert result["kept_published"] == 1
     assert len(await owner.rows("chapters")) == len(one) + len(two)
@@ -290,26 +216,25 @@ async def test_two_videos_of_a_project_never_write_over_each_other(
     assert (kept["status"], kept["content_text"]) == ("published", "by hand")
 
 
-async def test_organisations_own_their_videos(office: Office, tmp_path: Path, video: Path) -> None:
+async def test_organisations_own_their_videos(office: Office, video: Path) -> None:
     boss, editor, viewer, outsider = [await office.somebody() for _ in range(4)]
     organization = await office.organization(boss, editor=editor, viewer=viewer)
     project = await editor.project(organization)
     theirs = await outsider.project()
-    with worker(office, tmp_path / "log"):
-        job = await submit(editor, project, video, organization_id=organization)
-        result = await job.result(timeout=PATIENCE_S)
-        for somebody in (viewer, outsider):
-            with pytest.raises(ApiError):
-                await somebody.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=project)
-        # A video of another project cannot be named, although the worker could read it.
-        stolen = await outsider.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=theirs)
-        with pytest.raises(JobFailed) as failed:
-            await stolen.result(timeout=PATIENCE_S)
-        assert failed.value.code == "video_unknown"
-        unknown = await outsider.hw.submit(KIND, {"video_id": str(uuid.uuid4())}, project_id=theirs)
-        with pytest.raises(JobFailed) as missing:
-            await unknown.result(timeout=PATIENCE_S)
-        assert missing.value.message == failed.value.message
+    job = await submit(editor, project, video, organization_id=organization)
+    result = await job.result(timeout=PATIENCE_S)
+    for somebody in (viewer, outsider):
+        with pytest.raises(ApiError):
+            await somebody.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=project)
+    # A video of another project cannot be named, although the worker could read it.
+    stolen = await outsider.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=theirs)
+    with pytest.raises(JobFailed) as failed:
+        await stolen.result(timeout=PATIENCE_S)
+    assert failed.value.code == "video_unknown"
+    unknown = await outsider.hw.submit(KIND, {"video_id": str(uuid.uuid4())}, project_id=theirs)
+    with pytest.raises(JobFailed) as missing:
+        await unknown.result(timeout=PATIENCE_S)
+    assert missing.value.message == failed.value.message
     for member in (boss, editor, viewer):
         seen = await made(member)
         assert (len(seen["videos"]), len(seen["processing_jobs"])) == (1, 1)
@@ -325,9 +250,7 @@ async def test_organisations_own_their_videos(office: Office, tmp_path: Path, vi
     ("payload", "field"),
     [({"languages": "de"}, "languages"), ({"languages": ["de"] * 51}, "languages"), ({"x": 1}, "x")],
 )
-async def test_wrong_payloads_never_become_jobs(
-    office: Office, tmp_path: Path, payload: dict[str, Any], field: str
-) -> None:
+async def test_wrong_payloads_never_become_jobs(office: Office, payload: dict[str, Any], field: str) -> None:
     owner = await office.somebody()
-    with worker(office, tmp_path / "log"), pytest.raises(ApiError, match=field):
+    with pytest.raises(ApiError, match=field):
         await owner.hw.submit(KIND, payload, project_id=await owner.project())

@@ -1,0 +1,67 @@
+"""A video whose worker is killed again and again is finished all the same, and nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from support.workers import running_worker
+from workers.video.samples.make_sample import make_video
+
+from .harness import PATIENCE_S, Office, until
+from .videos import GENERATE, files_at_the_provider, made, submit
+
+
+def worker(office: Office, log: Path, **more: str) -> Any:
+    environment = {**office.sandbox.environment, "HEADWAY_VIDEO_POLL_SECONDS": "0.05", **more}
+    return running_worker(office.stack, "workers.video", log=log, environment=environment)
+
+
+async def test_a_killed_job_goes_on_at_the_first_language_that_is_left(
+    office: Office, tmp_path: Path
+) -> None:
+    owner = await office.somebody()
+    video = make_video(tmp_path / "tour.mp4")
+    sandbox = office.sandbox.sandbox
+    project = await owner.project()
+    # It dies in the middle of the upload, of the transcript, and of the second language.
+    sandbox.faults.add("timeout", path="files/", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as first:
+        job = await submit(owner, project, video, ["de", "fr", "es"])
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 1)
+        kill(first)
+    await office.take_back(job.id)
+    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as second:
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 2)
+        kill(second)
+    await office.take_back(job.id)
+    assert len(await files_at_the_provider(office)) == 1
+    # The transcript, the outline, three articles, and one language of lines and three articles.
+    sandbox.faults.add("slow", path="generateContent", times=1 + 1 + 3 + 4 + 1, seconds=0)
+    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1") as third:
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 3)
+        partly = await made(owner)
+        kill(third)
+    assert set(partly["videos"][0]["vtt_languages"]) == {"de", "fr"}
+    await office.take_back(job.id)
+    calls = sandbox.requests.of(GENERATE)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_CONCURRENCY="1"):
+        result = await job.result(timeout=PATIENCE_S)
+    # Two languages were left, of four calls each: nothing that was finished is done again, nor uploaded.
+    assert sandbox.requests.of(GENERATE) - calls == 8
+    assert [each["status"] for each in result["languages"]] == ["completed"] * 3
+    seen = await made(owner)
+    assert set(seen["videos"][0]["vtt_languages"]) == {"de", "fr", "es"}
+    assert len(seen["chapters"]) == 3
+    assert len(seen["articles"]) == 12
+    assert await office.usage(job.id) == sandbox.ledger.total("gemini")
+    assert await files_at_the_provider(office) == []
+
+
+def kill(started: Any) -> None:
+    os.kill(started.process.pid, signal.SIGKILL)
+    started.process.wait(timeout=30)
