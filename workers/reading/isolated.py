@@ -54,6 +54,7 @@ async def read_file(path: Path, limits: Limits, into: Path) -> ReadFile:
     Raises:
         FileRefused: it is not read; says why, and what to do.
     """
+    path, into = path.resolve(), into.resolve()
     size = path.stat().st_size
     if size == 0:
         raise FileRefused("file_empty")
