@@ -75,7 +75,9 @@ class Cadence:
 
     def soon(self) -> None:
         """There is more to read, in a moment."""
-        self.due = min(self.due, self._clock.time() + _SOON_S)
+        now = self._clock.time()
+        soon = now + _SOON_S
+        self.due = min(self.due, soon) if self.due > now else soon
 
     def _in(self, seconds: float) -> None:
         # Many watches begin at the same moment and must not read at the same moment for ever.

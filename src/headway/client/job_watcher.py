@@ -13,7 +13,7 @@ from headway.client.connection import Connection
 from headway.client.updates import Updates
 from headway.core.feed import Feed, Update
 from headway.core.message import job_topic
-from headway.errors import SchemaMismatch, TransportError
+from headway.errors import InvalidRequest, SchemaMismatch, TransportError
 from headway.link import Gap, Listener, Listening, Message, Refused
 
 __all__ = ["JobWatcher"]
@@ -21,6 +21,7 @@ __all__ = ["JobWatcher"]
 _log = logging.getLogger("headway.client")
 
 _BATCH = 500
+_MOST_DOUBTS = 10
 
 
 class JobWatcher:
@@ -40,6 +41,7 @@ class JobWatcher:
         self._feed = Feed(job_id, after_seq, follow_retries=follow_retries)
         self._fresh = fresh
         self._leased = False
+        self._doubts = 0
 
     async def __call__(self, connection: Connection, updates: Updates[Update]) -> None:
         """Fill a queue until the end.
@@ -112,6 +114,13 @@ class JobWatcher:
             connection.refuse_if_closed()
             _log.info("job %s could not be read; trying again: %s", self._job_id, error)
             cadence.failed(error.retry_after)
+            return
+        except InvalidRequest as error:
+            # Postgres sends out what was committed a moment before anybody can read it.
+            if error.details != "after_seq" or self._doubts == _MOST_DOUBTS:
+                raise
+            self._doubts += 1
+            cadence.soon()
             return
         cadence.read(missed=self._feed.seq != before and before is not None)
         await self._fill(connection, updates, cadence)
