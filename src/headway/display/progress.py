@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
@@ -116,6 +116,12 @@ class ProgressDisplay:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         staged = update.event is not None and update.event.type == "stage_started"
         self._show_page(at_once=staged or update.ended)
+
+    def track(self, updates: Iterable[Update]) -> Iterator[Update]:
+        """Show updates and pass them on: ``for update in display.track(job.watch())``, without an event loop."""
+        for update in updates:
+            self.show(update)
+            yield update
 
     async def follow(
         self, *jobs: JobHandle, after_seq: int | None = None, follow_retries: bool = False

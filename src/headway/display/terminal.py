@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
@@ -38,8 +39,9 @@ class TerminalBoard:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         cards = self._board.cards
         height = options.height or console.size.height or _ROOMY
-        # Many jobs get a line each, and those under way come first when there is no room for all.
-        roomy = len(cards) * 3 <= height - 1
+        # Each job gets its line first; what room is left is shared, and when there is not even room for all,
+        # those under way come first.
+        details = max((height - 1) // max(len(cards), 1) - 1, 0)
         if len(cards) > height - 1:
             cards = tuple(sorted(cards, key=lambda card: card.ended))
             shown = cards[: max(height - 2, 1)]
@@ -47,8 +49,7 @@ class TerminalBoard:
             shown = cards
         for card in shown:
             yield self._headline(card)
-            if roomy:
-                yield from self._details(card)
+            yield from islice(self._details(card), details)
         if len(shown) < len(cards):
             yield Text(f"  … and {len(cards) - len(shown)} more", style="dim")
 

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -147,6 +148,27 @@ async def test_signed_addresses_work_without_a_user(house: House, ada: Party, tm
         assert (made.path, made.bytes) == (signed.path, size)
         assert await files.read(made) == source.read_bytes()
         assert signed.token not in repr(signed)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "hint"),
+    [
+        (bytes(11 * MIB), {"bucket": "cvs", "content_type": "application/pdf"}, "smaller file"),
+        (
+            bytes(11 * MIB),
+            {"bucket": "cvs", "content_type": "application/pdf", "resumable": False},
+            "smaller",
+        ),
+        (b"MZ", {"bucket": "cvs", "name": "cv.exe"}, "content_type"),
+        (b"MZ", {"bucket": "cvs", "name": "cv.exe", "resumable": True}, "content_type"),
+    ],
+)
+async def test_what_a_bucket_does_not_take_is_refused_with_the_remedy(
+    house: House, ada: Party, content: bytes, options: dict[str, Any], hint: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        await house.files(ada).upload(content, **options)
+    assert hint in str(refusal.value.hint)
 
 
 async def test_removed_files_are_gone(house: House, ada: Party) -> None:

@@ -153,6 +153,13 @@ class TestTerminal:
         if height < 20:
             assert "more" in picture[-1]
 
+    def test_the_screen_is_shared_by_what_jobs_have_to_say(self, clock: Clock) -> None:
+        for height, parts in ((3, 1), (4, 2), (30, 5)):
+            console = screen(height=height)
+            display = ProgressDisplay(mode="lines", console=console, clock=clock)
+            list(display.track(life()[:-1]))
+            assert len(drawn(display, console).rstrip("\n").split("\n")) == min(parts + 1, height - 1)
+
 
 class TestLines:
     def test_every_event_is_a_line_and_progress_is_none(self, clock: Clock) -> None:

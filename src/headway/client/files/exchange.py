@@ -13,13 +13,21 @@ import httpx
 from headway.client.files.access import StorageAccess
 from headway.core.refusals import error_from_response
 from headway.core.transport import error_from_httpx
-from headway.errors import HeadwayError
+from headway.errors import ApiError, HeadwayError
 
 __all__ = ["Exchange", "object_address"]
 
 # A large object is put together after its last byte has come, before the answer.
 _TIMEOUT = httpx.Timeout(30, connect=10, read=120)
 _LONGEST_ERROR = 64 * 1024
+# What the same statuses mean of rows is no help with files.
+_REMEDIES = {
+    403: "Sign in as somebody whose folder it is: <user id>/… or org/<organisation id>/… of yours.",
+    404: "Check bucket and path; what you may not read is not there for you.",
+    409: "Pass replace=True, or another path.",
+    413: "Send a smaller file, or raise the size limit of the bucket and of the project.",
+    415: "Pass the content_type that it really has; the bucket takes only some.",
+}
 
 
 class Exchange:
@@ -128,4 +136,7 @@ async def _refusal(answer: httpx.Response) -> HeadwayError:
         "tus-resumable"
     ):
         said = {"message": body.decode("utf-8", "replace").strip() or "the server refused the upload"}
-    return error_from_response(answer.status_code, said, answer.headers, now=datetime.now(UTC))
+    error = error_from_response(answer.status_code, said, answer.headers, now=datetime.now(UTC))
+    if isinstance(error, ApiError):
+        error.hint = _REMEDIES.get(error.status or 0) or error.hint
+    return error

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import errno
 import fcntl
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import IO, Protocol
 __all__ = ["PartFile"]
 
 _PIECE = 256 * 1024
-_LONGEST_ETAG = 90
+# A file's name may have 255 bytes, and the version takes up to 120.
+_LONGEST_NAME = 120
 _STRONG = re.compile(r'"[\x21\x23-\x7e]{1,88}"')
 
 
@@ -43,7 +45,7 @@ class PartFile:
     @classmethod
     def left_over(cls, target: Path) -> PartFile | None:
         """What an interrupted download has left of a file, unless another one is at it."""
-        prefix, suffix = f".{target.name}.", ".part"
+        prefix, suffix = _prefix(target), ".part"
         for path in sorted(target.parent.iterdir()):
             name = path.name
             if not (name.startswith(prefix) and name.endswith(suffix)):
@@ -68,7 +70,7 @@ class PartFile:
         known = etag if etag is not None and _STRONG.fullmatch(etag) else ""
         while True:
             tag = base64.urlsafe_b64encode(known.encode()).decode().rstrip("=") or os.urandom(8).hex() + "-"
-            path = target.parent / f".{target.name}.{tag}.part"
+            path = target.parent / f"{_prefix(target)}{tag}.part"
             # Neither read nor followed by anybody before it is locked.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             file = os.fdopen(descriptor, "r+b")
@@ -115,6 +117,13 @@ class PartFile:
         self._file.close()
         if not self.etag:
             self.discard()
+
+
+def _prefix(target: Path) -> str:
+    name = target.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return f".{name}."
 
 
 def _lock(file: IO[bytes]) -> bool:

@@ -179,6 +179,17 @@ class TestPartFile:
         part.close()
         assert list(tmp_path.iterdir()) == []
 
+    async def test_names_may_be_as_long_as_the_system_admits(self, tmp_path: Path) -> None:
+        target = tmp_path / ("ü" * 120 + ".bin")
+        part = PartFile.begin(target, '"' + "e" * 86 + '"')
+        await part.write(b"x")
+        part.close()
+        found = PartFile.left_over(target)
+        assert found is not None
+        found.publish(target, overwrite=True)
+        found.close()
+        assert target.read_bytes() == b"x"
+
     async def test_two_downloads_into_one_place_use_two_parts(self, tmp_path: Path) -> None:
         first, second = (PartFile.begin(tmp_path / "a", '"e"') for _ in range(2))
         assert first.path != second.path
