@@ -118,7 +118,7 @@ class ProgressDisplay:
         self._show_page(at_once=staged or update.ended)
 
     def track(self, updates: Iterable[Update]) -> Iterator[Update]:
-        """Show updates and pass them on: ``for update in display.track(job.watch())``, without an event loop."""
+        """Show updates and pass them on: ``for update in display.track(job.watch())``, with no event loop."""
         for update in updates:
             self.show(update)
             yield update
