@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from headway.worker.job import JobInfo
 
-__all__ = ["Learnt", "Observations", "Observer", "Outcome"]
+__all__ = ["Learnt", "Observations", "Observer", "Outcome", "step_span"]
 
 _log = logging.getLogger("headway.worker")
 
@@ -21,6 +23,25 @@ Outcome: TypeAlias = Literal[
     "completed", "failed", "retried", "snoozed", "waiting", "released", "cancelled", "lost"
 ]
 """How an execution ended, as the engine's ``attempts`` call it."""
+
+
+_STEP_SPANS: ContextVar[Callable[[str], AbstractContextManager[Any]] | None] = ContextVar(
+    "headway_step_spans", default=None
+)
+
+
+def step_span(step: str) -> AbstractContextManager[Any]:
+    """What is entered around a step that is run, wherever the handler's context goes: tasks and threads.
+
+    Args:
+        step: Its name.
+    """
+    spans = _STEP_SPANS.get()
+    return nullcontext() if spans is None else spans(step)
+
+
+def _looks_at_steps(observer: Observer) -> bool:
+    return type(observer).around_step is not Observer.around_step
 
 
 class Observer:
@@ -126,6 +147,9 @@ class Observations(Observer):
     @contextmanager
     def _around(self, method: str, *arguments: Any) -> Iterator[None]:
         with ExitStack() as stack:
+            if method == "around" and any(_looks_at_steps(observer) for observer in self._observers):
+                token = _STEP_SPANS.set(partial(self.around_step, *arguments))
+                stack.callback(_STEP_SPANS.reset, token)
             for observer in self._observers:
                 try:
                     stack.enter_context(getattr(observer, method)(*arguments))

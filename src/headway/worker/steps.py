@@ -19,6 +19,7 @@ from headway.errors import ConfigError, InvalidRequest, LeaseLost
 from headway.worker.attempt import Attempt
 from headway.worker.faults import describe
 from headway.worker.json_text import dump
+from headway.worker.observations import step_span
 from headway.worker.store import Store
 from headway.worker.tools import Tools
 
@@ -80,12 +81,13 @@ class Steps:
     ) -> Memo:
         token = CURRENT_STEP.set(name)
         try:
-            if _is_async(fn):
-                value = await fn(*args, **kwargs)
-            else:
-                value = await self._tools.threads.run(fn, *args, **kwargs)
-                if inspect.isawaitable(value):  # a lambda around something async
-                    value = await value
+            with step_span(name):
+                if _is_async(fn):
+                    value = await fn(*args, **kwargs)
+                else:
+                    value = await self._tools.threads.run(fn, *args, **kwargs)
+                    if inspect.isawaitable(value):  # a lambda around something async
+                        value = await value
         except Exception as error:
             mark_step(error, name)
             await self.fail(name, error)

@@ -16,6 +16,7 @@ from headway.worker.blocking_tools import BlockingTools
 from headway.worker.bridge import Bridge
 from headway.worker.children import ChildResult
 from headway.worker.job import JobInfo
+from headway.worker.observations import step_span
 from headway.worker.steps import CURRENT_STEP, mark_step, read_as, result_type
 from headway.worker.store import CallInfo
 from headway.worker.usage import make_call, money
@@ -83,7 +84,8 @@ class SyncContext:
         if memo is None:
             token = CURRENT_STEP.set(name)
             try:
-                value = fn(*args, **kwargs)
+                with step_span(name):
+                    value = fn(*args, **kwargs)
             except Exception as error:
                 mark_step(error, name)
                 self._bridge.ask("fail_step", name, error)

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
 from headway.worker.observations import Observations
 from headway.worker.tracing import Tracing
 from support.service_life import stress_start_and_stop
+from support.spans import by_name, spans_of_this_process
 
 from .jobs import job
 
 
-@pytest.fixture(scope="module")
-def exporter() -> InMemorySpanExporter:
-    """The program's own provider: one per process is all that OpenTelemetry allows."""
-    kept = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    trace.set_tracer_provider(provider)
-    return kept
-
-
 @pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> InMemorySpanExporter:
-    exporter.clear()
-    return exporter
-
-
-def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
-    return {span.name: span for span in spans.get_finished_spans()}
+def spans() -> InMemorySpanExporter:
+    kept = spans_of_this_process()
+    kept.clear()
+    return kept
 
 
 def test_steps_are_children_of_their_execution(spans: InMemorySpanExporter) -> None:
@@ -82,5 +68,5 @@ async def test_what_never_ends_is_ended_with_the_worker(spans: InMemorySpanExpor
     assert len(spans.get_finished_spans()) == 1
 
 
-async def test_life(exporter: InMemorySpanExporter) -> None:
+async def test_life(spans: InMemorySpanExporter) -> None:
     await stress_start_and_stop(lambda: Tracing(version="1", worker="w"))
