@@ -9,12 +9,11 @@ import puppeteer from 'puppeteer-core';
 const documents = JSON.parse(await readFile(process.env.DOCUMENTS, 'utf8'));
 let browser;
 let server;
-let requests;
+let tab;
+let requests = [];
 
 before(async () => {
-  // Everything that a document might load leads here.
   server = createServer((request, response) => {
-    if (request.url !== '/') requests.push(request.url);
     response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><meta charset="utf-8"><div id="place"></div>');
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -23,6 +22,15 @@ before(async () => {
     args: [...chromium.args, '--no-sandbox', '--disable-background-networking', '--disable-component-update'],
     headless: 'shell',
   });
+  const home = `http://127.0.0.1:${server.address().port}/`;
+  tab = await browser.newPage();
+  await tab.setRequestInterception(true);
+  tab.on('request', (request) => {
+    if (request.url() === home || request.url().startsWith('data:image/')) return request.continue();
+    requests.push(request.url());
+    return request.abort();
+  });
+  await tab.goto(home);
 });
 
 after(async () => {
@@ -32,46 +40,39 @@ after(async () => {
 
 async function shown(html) {
   requests = [];
-  const tab = await browser.newPage();
-  try {
-    await tab.setRequestInterception(true);
-    const home = `http://127.0.0.1:${server.address().port}/`;
-    tab.on('request', (request) => {
-      if (request.url() === home || request.url().startsWith('data:image/')) return request.continue();
-      requests.push(request.url());
-      return request.abort();
-    });
-    await tab.goto(home);
-    return await tab.evaluate(async (markup) => {
-      window.hits = 0;
-      window.hit = () => { window.hits += 1; };
-      window.alert = window.hit;
-      const place = document.getElementById('place');
-      place.innerHTML = markup;
-      const read = place.innerHTML;
-      // What a browser writes and reads again is where mutation XSS strikes.
-      place.innerHTML = read;
-      const again = place.innerHTML;
-      for (const element of place.querySelectorAll('*')) {
-        element.dispatchEvent(new Event('mouseover', { bubbles: true }));
-        element.dispatchEvent(new Event('focus'));
-        if (element.tagName !== 'A') element.click();
-      }
-      for (const details of place.querySelectorAll('details')) details.open = !details.open;
-      await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 5)));
-      const found = [...place.querySelectorAll('*')];
-      return {
-        hits: window.hits,
-        same: read === again,
-        handlers: found.flatMap((e) => e.getAttributeNames().filter((name) => name.startsWith('on') || name === 'style')),
-        addresses: found.flatMap((e) => ['href', 'src'].filter((n) => e.hasAttribute(n)).map((n) => [e.tagName, n, e.getAttribute(n)])),
-        schemes: found.filter((e) => e.href).map((e) => new URL(e.href).protocol),
-        tags: [...new Set(found.map((e) => e.tagName))],
-      };
-    }, html);
-  } finally {
-    await tab.close();
-  }
+  return await tab.evaluate(async (markup) => {
+    window.hits = 0;
+    window.hit = () => { window.hits += 1; };
+    window.alert = window.hit;
+    const place = document.getElementById('place');
+    place.innerHTML = markup;
+    const read = place.innerHTML;
+    // What a browser writes and reads again is where mutation XSS strikes.
+    place.innerHTML = read;
+    const again = place.innerHTML;
+    const pictures = [...place.querySelectorAll('img[src]')].map((picture) => picture.complete || new Promise((resolve) => {
+      picture.addEventListener('load', resolve);
+      picture.addEventListener('error', resolve);
+    }));
+    for (const element of place.querySelectorAll('*')) {
+      element.dispatchEvent(new Event('mouseover', { bubbles: true }));
+      element.dispatchEvent(new Event('focus'));
+      if (element.tagName !== 'A') element.click();
+    }
+    for (const details of place.querySelectorAll('details')) details.open = !details.open;
+    await Promise.all(pictures);
+    // Styles ask for their pictures when they are painted; toggles are told afterwards.
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))));
+    const found = [...place.querySelectorAll('*')];
+    return {
+      hits: window.hits,
+      same: read === again,
+      handlers: found.flatMap((e) => e.getAttributeNames().filter((name) => name.startsWith('on') || name === 'style')),
+      addresses: found.flatMap((e) => ['href', 'src'].filter((n) => e.hasAttribute(n)).map((n) => [e.tagName, n, e.getAttribute(n)])),
+      schemes: found.filter((e) => e.href).map((e) => new URL(e.href).protocol),
+      tags: [...new Set(found.map((e) => e.tagName))],
+    };
+  }, html);
 }
 
 test('an attack that was not sanitised is noticed', async () => {

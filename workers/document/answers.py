@@ -71,7 +71,9 @@ def read_answer(body: bytes, content_type: str) -> Answer:
     answer = Answer(html=_decoded(body)) if kind == "text/html" else _from_json(body)
     for text in (answer.html, answer.title, answer.error):
         _refuse_unstorable(text)
-    if answer.error is None and not (answer.html or "").strip():
+    if answer.error is not None:
+        answer = answer.model_copy(update={"html": None})
+    elif not (answer.html or "").strip():
         raise _malformed("has neither html nor error")
     return answer.model_copy(update={"title": _one_line(answer.title)})
 

@@ -171,14 +171,15 @@ async def _document(ctx: Context, answer: Answer, payload: DocumentPayload) -> D
         Retry: the automation has failed and says that another call may help.
         ApiError: it has declined, or there is nothing to read.
     """
-    if answer.html is None or answer.error is not None:
+    if answer.html is None:
         message = f"the automation has failed: {(answer.error or 'without a reason')[:1000]}"
         if answer.retryable:
             raise Retry(message, code="automation_failed")
         raise ApiError(message, hint="Change the prompt, or retry the job.", code="automation_failed")
     ctx.stage("checking", "Checking the document")
     sanitiser = Sanitiser(DocumentSettings.load().image_hosts)
-    # Parsing a megabyte takes long enough to hold up every other job of this process.
+    # Also when it was cleaned on its way in: the rules may have changed since. Parsing a megabyte takes long
+    # enough to hold up every other job of this process.
     html = await asyncio.to_thread(sanitiser.clean, answer.html)
     return Document(
         html=html,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from headway import (
 )
 from workers.document.answers import read_answer
 from workers.document.callback_urls import CallbackTicket, signal_name
+from workers.document.sanitise import Sanitiser
 from workers.document.settings import DocumentSettings
 
 __all__ = ["receive_callback"]
@@ -65,8 +67,12 @@ async def receive_callback(request: Request, api: WorkerApi) -> Response:
     except InvalidRequest as error:
         return _refusal(HTTPStatus.BAD_REQUEST, error)
     try:
-        # Nothing malformed is delivered: the first answer counts, so it has to be one.
+        # Nothing malformed is delivered: the first answer counts, so it has to be one. And nothing is stored,
+        # not even as a signal, before it is harmless.
         answer = read_answer(body, request.headers.get("content-type", ""))
+        if answer.html is not None:
+            clean = Sanitiser(settings.image_hosts).clean
+            answer = answer.model_copy(update={"html": await asyncio.to_thread(clean, answer.html)})
         signalled = await api.signal(
             ticket.job_id, signal_name(ticket.number), answer.model_dump(exclude_none=True)
         )

@@ -158,6 +158,18 @@ async def test_a_job_waits_through_the_death_of_its_worker_and_hears_no_forgerie
                 await theirs.result(timeout=PATIENCE_S)
             assert call_back(f"{worker.url}{foreign}", good).json() == {"state": "late"}
             assert await other.rows("documents") == []
+
+            # A person's retry asks anew; should the first call be answered after all, that is as good.
+            await theirs.retry()
+            second = await asyncio.to_thread(calls.get, timeout=PATIENCE_S)
+            assert (second["job_id"], second["call"]) == (str(theirs.id), 2)
+            assert call_back(f"{worker.url}{foreign}", {"html": "<p>first</p>"}).json() == {"state": "stored"}
+            assert call_back(f"{worker.url}{foreign}", {"html": "<p>x</p>"}).json() == {"state": "repeated"}
+            path = httpx.URL(second["callback_url"]).raw_path.decode()
+            assert call_back(f"{worker.url}{path}", {"html": "<p>2nd</p>"}).json() == {"state": "delivered"}
+            await theirs.result(timeout=PATIENCE_S)
+            (row,) = await other.rows("documents")
+            assert row["html"] == "<p>first</p>"
     assert calls.empty()
 
 

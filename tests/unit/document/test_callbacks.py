@@ -104,6 +104,26 @@ async def test_the_first_callback_of_a_call_counts(http: httpx.AsyncClient, engi
     }
 
 
+async def test_nothing_is_stored_before_it_is_harmless(http: httpx.AsyncClient, engine: Engine) -> None:
+    hostile = json.dumps({"html": "<p onclick=x>x</p><script>alert(1)</script>"}).encode()
+    assert (await call(http, address(), hostile)).status_code == 200
+    assert engine.signals[(str(JOB), "system.document_1")]["html"] == "<p>x</p>"
+    for html, code in (("<script>x</script>", "html_empty"), ("<div>" * 300 + "x", "html_too_deep")):
+        answer = await call(http, address(2), json.dumps({"html": html}).encode())
+        assert code_of(answer) == (422, code)
+    assert len(engine.signals) == 1
+
+
+async def test_a_reason_is_an_answer_without_a_document(http: httpx.AsyncClient, engine: Engine) -> None:
+    said = json.dumps({"html": "<script>x</script>", "error": "No."}).encode()
+    assert (await call(http, address(), said)).status_code == 200
+    assert engine.signals[(str(JOB), "system.document_1")] == {
+        "error": "No.",
+        "retryable": False,
+        "sandbox": False,
+    }
+
+
 async def test_html_alone_is_an_answer(http: httpx.AsyncClient, engine: Engine) -> None:
     assert (await call(http, address(2), b"<p>x</p>", **{"content-type": "text/html"})).status_code == 200
     assert engine.signals[(str(JOB), "system.document_2")]["html"] == "<p>x</p>"
