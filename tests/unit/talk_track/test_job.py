@@ -103,6 +103,19 @@ async def test_a_deck_becomes_one_row(
     assert {entry.step for entry in recording.usage} == {"slides_0001_0010", "slides_0011_0012"}
 
 
+async def test_geminis_model_writes_it_as_well(
+    rest: respx.MockRouter,
+    db: AsyncPostgrestClient,
+    sandbox_server: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HEADWAY_LLM_PROVIDER", "gemini")
+    recording = await run(db, SAMPLE)
+    assert recording.error is None
+    assert row_of(rest)["sandbox"] is True
+    assert recording.cost == sandbox_server.sandbox.ledger.total("gemini") > 0
+
+
 async def test_each_portion_hears_what_came_before(rest: respx.MockRouter, db: AsyncPostgrestClient) -> None:
     await run(db, {"slides": slides(25)})
     bodies = [json.loads(c.request.content) for c in rest.calls if c.request.url.path == CHAT]
