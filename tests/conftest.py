@@ -15,7 +15,9 @@ pytest_plugins = ["support.node", "support.postgres", "support.sandbox", "suppor
 # only by --supabase.
 _GIVEN = dict(os.environ)
 for _name in list(os.environ):
-    if _name.startswith(("SUPABASE_", "HEADWAY_", "OPENAI_", "GEMINI_", "GOOGLE_")):
+    if _name.startswith(
+        ("SUPABASE_", "HEADWAY_", "OPENAI_", "GEMINI_", "GOOGLE_", "HUNTER_", "NEVERBOUNCE_", "N8N_")
+    ):
         del os.environ[_name]
 
 # A runner that starts the tests in the background has SIGINT ignored, and the commands under test, whose
