@@ -21,6 +21,7 @@ from workers.llm.retries import Passing, patiently
 from workers.llm.settings import LlmSettings
 from workers.video.settings import VideoSettings
 from workers.video.source import Aborted, PulledFile, VideoSource
+from workers.video.uploading import upload_client
 
 __all__ = ["HostedVideo", "hosted"]
 
@@ -49,7 +50,7 @@ async def hosted(
         told: Called in another thread, with the share of the video that is uploaded.
     """
     client = await ctx.shared(gemini_client)
-    video = HostedVideo(ctx, client, source, settings, told)
+    video = HostedVideo(ctx, client, await ctx.shared(upload_client), source, settings, told)
     try:
         yield video
     finally:
@@ -67,12 +68,14 @@ class HostedVideo:
         self,
         ctx: Context,
         client: genai.Client,
+        uploader: genai.Client,
         source: Callable[[], Awaitable[VideoSource]],
         settings: VideoSettings,
         told: Callable[[float], None],
     ) -> None:
         self._ctx = ctx
         self._client = client
+        self._uploader = uploader
         self._explain = GeminiAdapter(client).explain
         self._source = source
         self._settings = settings
@@ -92,9 +95,9 @@ class HostedVideo:
         """
         async with self._lock:
             if self._file is None:
+                source = await self._source()
                 await self._sweep()
-                self._begun = True
-                uploaded = await self._patiently(self._upload)
+                uploaded = await self._patiently(partial(self._upload, source))
                 self._file = await self._prepared(uploaded)
             return self._file
 
@@ -127,11 +130,12 @@ class HostedVideo:
             if error.code not in _MISSING:
                 raise
 
-    async def _upload(self) -> types.File:
+    async def _upload(self, source: VideoSource) -> types.File:
         name = self._name(self._ctx.job.attempt)
-        # A try before this one may have arrived although its answer was lost.
-        await self._delete(name)
-        source = await self._source()
+        if self._begun:
+            # A try before this one may have arrived although its answer was lost.
+            await self._delete(name)
+        self._begun = True
         config = types.UploadFileConfig(
             name=name, mime_type=source.content_type, display_name=f"Headway job {self._ctx.job.id}"
         )
@@ -140,9 +144,9 @@ class HostedVideo:
 
             def send() -> types.File:
                 # The library's own async upload sleeps and reads with the event loop standing still.
-                sent = self._client.files.upload(file=file, config=config)
+                sent = self._uploader.files.upload(file=file, config=config)
                 if file.aborted:
-                    self._client.files.delete(name=name)
+                    self._uploader.files.delete(name=name)
                     raise Aborted
                 return sent
 

@@ -180,7 +180,8 @@ class PulledFile(io.RawIOBase):
             if piece is None:
                 raise OSError(f"the file ends after {self._read + len(self._buffer)} of {self._size} bytes")
             self._buffer += piece
-        answer = bytes(self._buffer[:wanted])
+        with memoryview(self._buffer) as view:
+            answer = bytes(view[:wanted])
         del self._buffer[:wanted]
         self._read += wanted
         self._seen = self._read
