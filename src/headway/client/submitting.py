@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from headway.client.connection import Connection
 from headway.client.files import Attachable, Files, OnProgress
+from headway.client.reading import read_files
 from headway.core.answers import Submitted, SubmittedMany
 from headway.core.ids import new_id
-from headway.core.submission import Submission, read_submission, submissions_body
+from headway.core.submission import InputFile, Submission, read_submission, submissions_body
 from headway.core.validation import read_answer
-from headway.errors import InvalidRequest, NotFound
+from headway.errors import HeadwayError, InvalidRequest, NotFound
 
 __all__ = ["Job", "submission_of", "submit_many", "submit_one"]
 
@@ -67,7 +68,7 @@ async def submit_one(
         attached.stored = lambda: _exists(connection, submission.id)
         with_files = submission_of({**fields, "id": submission.id, "files": attached.files})
         answer = await _submit(connection, with_files)
-        attached.settle(keep=answer.created or answer.merged == "debounce_key")
+        attached.settle(keep=await _took(connection, submission, answer, attached.files))
     return answer
 
 
@@ -89,6 +90,24 @@ async def submit_many(
 
 async def _submit(connection: Connection, submission: Submission) -> Submitted:
     return read_answer(Submitted, await connection.call("submit", submission.body()), "answer to submit")
+
+
+async def _took(
+    connection: Connection, submission: Submission, answer: Submitted, files: Sequence[InputFile]
+) -> bool:
+    """Whether the job that was made or found has these very files."""
+    if answer.created or answer.merged == "debounce_key":
+        return True
+    if answer.id != submission.id:
+        return False
+    # Found by the id that was made here: by our own earlier try, whose answer was lost, unless the caller chose
+    # the id and has used it before.
+    try:
+        return {file.path for file in files} <= {
+            file.path for file in await read_files(connection, answer.id)
+        }
+    except HeadwayError:
+        return True
 
 
 async def _exists(connection: Connection, job_id: UUID) -> bool:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from headway.client.files import Upload
+from headway import AsyncHeadway
+from headway.client.files import TransferProgress, Upload
 from headway.core.submission import InputFile
 from headway.errors import ConnectFailed, InvalidRequest, NotFound, TimedOut
+from support.engine import Engine
+from support.wire import Wire
 
 from .conftest import House, Party
 
@@ -117,3 +120,30 @@ async def test_when_one_cannot_be_uploaded_none_stays(house: House, ada: Party, 
             pass
     with pytest.raises(NotFound):
         await house.files(ada).read(f"job-files/{path}")
+
+
+async def test_a_submission_whose_answer_is_lost_keeps_its_files(
+    house: House, ada: Party, wire: Wire
+) -> None:
+    engine = await Engine(house.stack.database).open()
+    await engine.worker("test.attached")
+    lost = False
+
+    def lose(progress: TransferProgress) -> None:
+        nonlocal lost
+        if progress.done == progress.total and not lost:
+            lost = True
+            wire.lose_the_answer_after_sending(1)
+
+    async with AsyncHeadway(url=wire.url, key=ada.key, access_token=ada.token) as hw:
+        job = await hw.submit("test.attached", files={"cv": b"content"}, on_upload=lose)
+        assert (wire.cuts, job.merged) == (1, "id")
+        (file,) = await job.files()
+        assert await hw.storage.read(file) == b"content"
+
+        again = await hw.submit("test.attached", files={"cv": b"content"}, id=job.id)
+        assert again.merged == "id"
+        assert await hw.storage.read((await job.files())[0]) == b"content"
+    count = "select count(*) from storage.objects where owner_id = $1"
+    assert await engine.admin.fetchval(count, ada.user_id) == 1, "the second copy is of no use to anybody"
+    await engine.close()
