@@ -100,14 +100,13 @@ async def _took(
         return True
     if answer.id != submission.id:
         return False
-    # Found by the id that was made here: by our own earlier try, whose answer was lost, unless the caller chose
-    # the id and has used it before.
+    # Found by the id that was sent: made by our own earlier try, whose answer was lost, unless the caller has
+    # used the id before.
     try:
-        return {file.path for file in files} <= {
-            file.path for file in await read_files(connection, answer.id)
-        }
+        taken = {file.path for file in await read_files(connection, answer.id)}
     except HeadwayError:
         return True
+    return {file.path for file in files} <= taken
 
 
 async def _exists(connection: Connection, job_id: UUID) -> bool:

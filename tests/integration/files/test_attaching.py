@@ -122,9 +122,7 @@ async def test_when_one_cannot_be_uploaded_none_stays(house: House, ada: Party, 
         await house.files(ada).read(f"job-files/{path}")
 
 
-async def test_a_submission_whose_answer_is_lost_keeps_its_files(
-    house: House, ada: Party, wire: Wire
-) -> None:
+async def test_files_stay_when_the_answer_is_lost(house: House, ada: Party, wire: Wire) -> None:
     engine = await Engine(house.stack.database).open()
     await engine.worker("test.attached")
     lost = False
