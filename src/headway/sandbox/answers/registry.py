@@ -23,6 +23,7 @@ returns, or does not fit, is made valid afterwards."""
 
 TASK_MODULES: tuple[str, ...] = (
     "headway.sandbox.answers.cv",
+    "headway.sandbox.answers.interview",
     "headway.sandbox.answers.talk_track",
     "headway.sandbox.answers.video",
 )

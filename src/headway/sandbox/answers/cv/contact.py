@@ -12,7 +12,7 @@ from headway.sandbox.answers.cv.lines import Line
 from headway.sandbox.answers.cv.sections import Cv
 from headway.sandbox.answers.cv.words import company_score, is_place, title_score
 
-__all__ = ["Contact", "find_contact", "is_contact_line", "strip_contact"]
+__all__ = ["Contact", "find_contact", "find_email", "is_contact_line", "strip_contact"]
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _LINKEDIN = re.compile(r"(?:https?://)?(?:[\w-]+\.)?linkedin\.com/(?:in|pub)/[\w%.-]+/?", re.IGNORECASE)
@@ -32,7 +32,7 @@ _PLACE_LABEL = re.compile(
     r"bosted|osoite|miejsce zamieszkania|city|based in|lives in|home|bydliste|адрес|город|العنوان|المدينة|"
     r"כתובת|מגורים|住所|地址)\s*[:：]\s*(.+)$",
 )
-_SEPARATOR = re.compile(r"\s*[|·•;¦]\s*|\s{3,}|\s+[–—-]\s+")
+_SEPARATOR = re.compile(r"\s*[|·•;¦]\s*|\s{3,}|\s+[–—/-]\s+")
 _SOCIAL = re.compile(
     r"github|gitlab|twitter|x\.com|facebook|instagram|xing|stackoverflow|medium\.com", re.IGNORECASE
 )
@@ -60,15 +60,25 @@ def find_contact(cv: Cv) -> Contact:
     near = [*cv.head, *cv.of("contact")]
     lines = near if any(_EMAIL.search(line.text) for line in near) else [*near, *cv.lines]
     texts = [line.text for line in lines]
-    email = _first(_EMAIL, [*texts, *(line.text for line in cv.lines)])
     linkedin = _first(_LINKEDIN, [*texts, *(line.text for line in cv.lines)])
     return Contact(
-        email=email.rstrip(".") if email else None,
+        email=find_email(cv),
         phone=_phone([line.text for line in near] or texts),
         linkedin_url=linkedin.rstrip("/.") if linkedin else None,
         website=_website(texts),
         location=_location(near),
     )
+
+
+def find_email(cv: Cv) -> str | None:
+    """The person's e-mail address: the first one.
+
+    Args:
+        cv: By sections.
+    """
+    near = [*cv.head, *cv.of("contact"), *cv.lines]
+    email = _first(_EMAIL, [line.text for line in near])
+    return email.rstrip(".") if email else None
 
 
 def is_contact_line(text: str) -> bool:
@@ -117,9 +127,10 @@ def _phone(texts: Sequence[str]) -> str | None:
         cleaned = _URL.sub(" ", _EMAIL.sub(" ", text))
         for phone in _phones(cleaned):
             labelled = bool(_PHONE_LABEL.search(fold(cleaned.split(phone)[0])))
-            dated = find_span(phone) is not None
-            if not dated or labelled or phone.startswith(("+", "00")):
-                candidates.append((2 * labelled + phone.startswith(("+", "00", "(", "0")), phone))
+            alone = phone in (part.strip(" ,;|/") for part in _SEPARATOR.split(cleaned))
+            if find_span(phone) is None or labelled or phone.startswith(("+", "00")):
+                signs = phone.startswith(("+", "00", "(", "0"))
+                candidates.append((3 * labelled + 2 * signs + alone, phone))
     best = max(candidates, key=lambda each: each[0], default=None)
     # Without a sign of being one, a long number is anything: a register's, a card's.
     return best[1] if best and best[0] > 0 else None
@@ -140,7 +151,7 @@ def _location(near: Sequence[Line]) -> str | None:
             return strip_contact(line.text[-len(match[1]) :]).strip(" |,;") or None
     for line in near[:_HEAD_LINES]:
         for part in _SEPARATOR.split(strip_contact(line.text)):
-            text = _LABEL.sub("", part).strip(" ,;|")
+            text = _LABEL.sub("", part).strip(" ,;|/")
             if is_place(text) and title_score(text) == 0:
                 return text
     # Beside an address or a number, what is left of the line is a place more often than anything else.
@@ -148,7 +159,7 @@ def _location(near: Sequence[Line]) -> str | None:
         if not is_contact_line(line.text):
             continue
         for part in _SEPARATOR.split(strip_contact(line.text)):
-            text = part.strip(" ,;|")
+            text = part.strip(" ,;|/")
             if (
                 re.fullmatch(r"[^\W\d_][^\d@:/]{1,40}", text)
                 and len(text.split()) <= 5

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from headway.sandbox.answers.cv.folding import fold
 from headway.sandbox.answers.cv.vocabulary import phrases
 
-__all__ = ["Span", "find_span", "is_duration", "years_in"]
+__all__ = ["Span", "find_span", "first_date", "is_duration", "years_in"]
 
 
 def _either(words: Iterable[str]) -> str:
@@ -48,7 +48,7 @@ _SINCE_THEN = rf"(?:{_either(phrases('since'))})"
 
 _RANGE = re.compile(
     rf"(?<![^\W\d_])(?:{_FROM}\s+)?(?:(?P<start>{_DATE})|(?P<month>(?:\d{{1,2}}\.?\s+)?{_MONTH}))"
-    rf"{_JOIN}(?:(?P<end>{_DATE})|(?P<now>{_NOW})|(?P<short>\d\d)(?!\d))"
+    rf"{_JOIN}(?:(?P<end>{_DATE})|(?:(?:ao|o|a|la|el|le|il|the|al|zum|au)\s+)?(?P<now>{_NOW})|(?P<short>\d\d)(?!\d))"
 )
 _OPEN = re.compile(rf"(?<![^\W\d_]){_SINCE_THEN}\s+(?P<start>{_DATE})(?!\s*{_DASH}\s*\d)")
 _DANGLING = re.compile(rf"(?<![^\W\d_])(?P<start>{_DATE})\s*(?:–|—|-)\s*(?=$|[)\],|])")
@@ -143,6 +143,17 @@ def find_span(line: str) -> Span | None:
     if match := _ONLY_NOW.search(low):
         return span(match, None, "Present", True)
     return None
+
+
+def first_date(text: str) -> str | None:
+    """The first date in running text, as it is written; ``None`` without one.
+
+    Args:
+        text: Any text.
+    """
+    low, places = _folded_with_places(text)
+    found = _SINGLE.search(low)
+    return text[places[found.start()] : places[found.end() - 1] + 1].strip(" .,") if found else None
 
 
 def is_duration(line: str) -> bool:

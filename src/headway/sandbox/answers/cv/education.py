@@ -34,6 +34,7 @@ _GRADE = re.compile(
     re.IGNORECASE,
 )
 _HONORS = pattern("honors")
+_FACULTIES = frozenset({"science", "arts", "philosophy", "engineering", "laws"})
 _SPLIT = re.compile(
     r"\s*(?:\||·|•|\s[–—]\s|\s-\s|\s{2,}|;)\s*|\s*[,،]\s+(?![^()]*\))"
     r"|\s+(?:at|an der|an|à l'|from)\s+(?=[A-ZÀ-Ý])"
@@ -62,7 +63,7 @@ def read_education(lines: Sequence[Line]) -> list[Study]:
     plain = [
         Line(line.text, after_blank=line.after_blank) if _names_study(line.text) else line for line in lines
     ]
-    studies = [_study(entry) for entry in divide_entries(plain, _names_study)]
+    studies = [_study(entry) for entry in divide_entries(plain, _names_study, _completes)]
     return [study for study in studies if study.institution or study.degree]
 
 
@@ -96,9 +97,11 @@ def _study(entry: Entry) -> Study:
         institution = others.pop() if degree or len(others) > 1 else others.pop(0)
     if degree is None and others:
         degree = others.pop(0)
-    subject = _subject(degree) or (others[0] if others and degree else None)
+    subject = _subject(degree)
+    if degree and others and (subject is None or fold(subject) in _FACULTIES):
+        subject = others[0]
     if len(degrees) > 1:
-        told = [*degrees[1:], *told]
+        told = [*(each for each in degrees[1:] if len(each) > 5), *told]
     mentioned = years_in(whole)
     year = mentioned[-1] if entry.span is None and mentioned else None
     if entry.span is not None and not entry.span.current:
@@ -141,7 +144,7 @@ def _is_degree_first(part: str) -> bool:
 
 def _without_marks(part: str) -> str:
     part = _GRADE.sub("", part)
-    part = re.sub(r"\(\s*\)", "", part)
+    part = re.sub(r"\(\s*(?:2:[12]|1st|first|\d[.,]\d)?\s*\)", "", part)
     return part.strip(" ,;:|()–—-") if part.count("(") != part.count(")") else part.strip(" ,;:|–—-")
 
 
@@ -149,12 +152,14 @@ def _subject(degree: str | None) -> str | None:
     if degree is None:
         return None
     if short := _SHORT_DEGREE.match(degree):
-        subject = re.sub(r"^(?:in|of|en|di|di laurea in)\s+", "", short["field"], flags=re.IGNORECASE)
-        return subject.strip() or None
+        return _inner(re.sub(r"^(?:in|of|en|di)\s+", "", short["field"], flags=re.IGNORECASE))
     found = _FIELD.search(degree)
     if found is None:
         return None
-    subject = found["field"].strip()
+    return _inner(found["field"])
+
+
+def _inner(subject: str) -> str | None:
     # "Bachelor of Science in Physics" is about physics, not about science.
     inner = re.search(r"\b(?:in|en|im)\s+(.+)$", subject)
     return (inner[1] if inner else subject).strip() or None

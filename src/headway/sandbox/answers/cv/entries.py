@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from headway.sandbox.answers.cv.dates import Span, find_span, is_duration
 from headway.sandbox.answers.cv.lines import Line
-from headway.sandbox.answers.cv.words import company_score, is_place, title_score
+from headway.sandbox.answers.cv.words import company_score, is_place
 
 __all__ = ["Entry", "divide_entries"]
 
 _MOST_ABOVE = 3
 _MOST_HEADER_WORDS = 16
-_SENTENCE = re.compile(r"[.!?。؟]$|[.!?]\s+[A-ZÀ-Ý]")
+_SENTENCE = re.compile(r"[.!?。؟]$|[^\W\d_]{3}[.!?]\s+[A-ZÀ-Ý]")
 _LABEL = re.compile(r"^([^\W\d][^:：|]{1,30})\s*[:：]\s+(\S.*)$")
 
 
@@ -48,30 +49,39 @@ class _Seen:
         text = self.rest if self.span else self.line.text
         if self.line.bullet and not self.span:
             return False
-        if not text or text[:1].islower() or len(text.split()) > _MOST_HEADER_WORDS:
+        if not text or len(text.split()) > _MOST_HEADER_WORDS:
             return False
+        if text[:1].islower() and not (self.span and _is_range(self.span)):
+            return False
+        if _LABEL.match(text):
+            return False  # "Thesis: ...", "Tools: ..." are told of what stands above
         return not (_SENTENCE.search(text) and not company_score(text)) or len(text.split()) <= 3
 
 
-def divide_entries(lines: Sequence[Line], begins: Callable[[str], bool]) -> list[Entry]:
+Begins: TypeAlias = Callable[[str], bool]
+Completes: TypeAlias = Callable[[Sequence[str], str], bool]
+
+
+def divide_entries(lines: Sequence[Line], begins: Begins, completes: Completes) -> list[Entry]:
     """The entries of a section, in its order.
 
     Args:
         lines: Of the section.
         begins: Whether a line without a date can begin an entry all the same.
+        completes: Whether a line says what a header does not say yet, such as the employer below the title.
     """
     seen = _look(lines)
     anchors = [place for place, each in enumerate(seen) if each.span is not None]
     if not anchors:
-        return _undated(seen, begins)
+        return _undated(seen, begins, completes)
     above = _lines_above(seen, anchors)
     starts = _starts(seen, anchors, above)
     entries: list[Entry] = []
     leading = seen[: starts[0]]
-    entries += _undated(leading, begins)
+    entries += _undated(leading, begins, completes)
     for number, start in enumerate(starts):
         end = starts[number + 1] if number + 1 < len(starts) else len(seen)
-        entries += _entries_in(seen[start:end], begins, dated_above=above > 0)
+        entries += _entries_in(seen[start:end], begins, completes, dated_above=above > 0)
     _share_groups(entries)
     return entries
 
@@ -83,7 +93,7 @@ def _look(lines: Sequence[Line]) -> list[_Seen]:
         if span is not None and (
             (line.bullet and len(span.rest.split()) > 8)
             or len(span.rest.split()) > _MOST_HEADER_WORDS
-            or (span.rest[:1].islower() and not line.after_blank)
+            or (span.rest[:1].islower() and not line.after_blank and not _is_range(span))
         ):
             span = None  # a date within what is told, not the date of an entry
         if span is not None and span.end is None and span.start is not None and _is_told(line, span):
@@ -92,9 +102,13 @@ def _look(lines: Sequence[Line]) -> list[_Seen]:
     return seen
 
 
+def _is_range(span: Span) -> bool:
+    return span.start is not None and span.end is not None and len(span.rest.split()) <= 8
+
+
 def _is_told(line: Line, span: Span) -> bool:
     """Whether a single date stands in a sentence or a list of deeds: ``Award for safety (2019)``."""
-    return line.bullet or bool(_SENTENCE.search(line.text) and len(line.text.split()) > 6)
+    return line.bullet or (line.text.endswith((".", "!", "?")) and len(line.text.split()) > 6)
 
 
 def _lines_above(seen: Sequence[_Seen], anchors: Sequence[int]) -> int:
@@ -146,7 +160,9 @@ def _stands_apart(seen: Sequence[_Seen], place: int) -> bool:
     return seen[place].line.after_blank
 
 
-def _entries_in(part: Sequence[_Seen], begins: Callable[[str], bool], *, dated_above: bool) -> list[Entry]:
+def _entries_in(
+    part: Sequence[_Seen], begins: Begins, completes: Completes, *, dated_above: bool
+) -> list[Entry]:
     """The dated entry of a part, and undated ones that follow within it."""
     entry = Entry()
     rest: list[_Seen] = []
@@ -160,9 +176,7 @@ def _entries_in(part: Sequence[_Seen], begins: Callable[[str], bool], *, dated_a
         elif text:
             entry.group = entry.group or (entry.header[0] if entry.header else None)
     place = anchor + 1
-    while place < len(part) and _continues_header(
-        entry, part[place], first=place == anchor + 1, begins=begins
-    ):
+    while place < len(part) and _continues_header(entry, part[place], completes):
         entry.header.append(part[place].line.text)
         place += 1
     rest = list(part[place:])
@@ -170,6 +184,12 @@ def _entries_in(part: Sequence[_Seen], begins: Callable[[str], bool], *, dated_a
     for each in rest:
         current = entries[-1]
         if (
+            each.line.after_blank is False
+            and _is_header(current)
+            and completes(current.header, each.line.text)
+        ):
+            current.header.append(each.line.text)
+        elif (
             not dated_above
             and not each.line.bullet
             and each.header_like
@@ -186,27 +206,14 @@ def _is_header(entry: Entry) -> bool:
     return entry.span is None and not entry.body
 
 
-def _continues_header(entry: Entry, each: _Seen, *, first: bool, begins: Callable[[str], bool]) -> bool:
+def _continues_header(entry: Entry, each: _Seen, completes: Completes) -> bool:
     """Whether a line below the date still says who and what."""
     text = each.line.text
-    if not each.header_like or each.line.after_blank or len(entry.header) >= 3:
+    if not each.header_like or each.line.after_blank or len(entry.header) >= 3 or is_duration(text):
         return False
-    if is_duration(text) or (_LABEL.match(text) and not entry.header):
-        return not entry.header
     if not entry.header:
         return True
-    whole = "  ".join(entry.header)
-    has_title = title_score(whole) > 0
-    has_company = company_score(whole) > 0 or _divided(whole)
-    if is_place(text):
-        return True
-    if not first or len(text.split()) > 8:
-        return len(entry.header) < 2 and first and not (has_title and has_company)
-    if has_title and not has_company:
-        return title_score(text) < 0.5 or company_score(text) > 0
-    if not has_title:
-        return title_score(text) > 0
-    return False
+    return is_place(text) or (len(text.split()) <= 10 and completes(entry.header, text))
 
 
 def _divided(header: str) -> bool:
@@ -215,31 +222,20 @@ def _divided(header: str) -> bool:
     )
 
 
-def _undated(seen: Sequence[_Seen], begins: Callable[[str], bool]) -> list[Entry]:
+def _undated(seen: Sequence[_Seen], begins: Begins, completes: Completes) -> list[Entry]:
     """The entries of a part without any date."""
     entries: list[Entry] = []
     for each in seen:
-        starts = not each.line.bullet and each.header_like and begins(each.line.text)
-        if starts:
-            former = entries[-1] if entries else None
-            joined = (
-                former is not None
-                and not former.body
-                and not each.line.after_blank
-                and len(former.header) == 1
-                and not _divided(former.header[0])
-            )
-            if joined and former is not None:
-                former.header.append(each.line.text)
-            else:
-                entries.append(Entry(header=[each.line.text]))
-        elif entries:
-            former = entries[-1]
-            below = not former.body and len(former.header) == 1 and not each.line.bullet
-            if below and each.header_like and not each.line.after_blank and not _divided(former.header[0]):
-                former.header.append(each.line.text)
-            else:
-                former.body.append(each.line)
+        text = each.line.text
+        former = entries[-1] if entries else None
+        plain = each.header_like and not each.line.bullet
+        joins = plain and former is not None and not former.body and not each.line.after_blank
+        if joins and former is not None and len(former.header) < 3 and completes(former.header, text):
+            former.header.append(text)
+        elif plain and begins(text):
+            entries.append(Entry(header=[text]))
+        elif former is not None:
+            former.body.append(each.line)
     return entries
 
 

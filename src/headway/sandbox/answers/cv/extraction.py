@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from headway.sandbox.answers.cv.contact import find_contact, is_contact_line, strip_contact
+from headway.sandbox.answers.cv.contact import find_contact, find_email, is_contact_line, strip_contact
 from headway.sandbox.answers.cv.education import Study, read_education
 from headway.sandbox.answers.cv.folding import fold
 from headway.sandbox.answers.cv.lines import Line, read_lines
 from headway.sandbox.answers.cv.lists import read_languages, read_sectors, read_skills
-from headway.sandbox.answers.cv.names import find_headline, find_name
+from headway.sandbox.answers.cv.names import bring_name_forward, find_headline, find_name
 from headway.sandbox.answers.cv.roles import Role, read_roles
 from headway.sandbox.answers.cv.sections import Cv, divide
 from headway.sandbox.answers.cv.vocabulary import pattern
@@ -19,6 +20,10 @@ from headway.sandbox.answers.registry import document, task
 __all__ = ["extract"]
 
 _OTHER_PAPERS = pattern("other_papers")
+_IBERIAN = re.compile(
+    r"\b(?:experiencia (?:laboral|profesional|profissional)|formacion|formacao|educacion|idiomas|habilidades|"
+    r"competencias|trayectoria|licenciatura)\b"
+)
 _MOST_CHARACTERS = 400_000
 
 
@@ -30,12 +35,17 @@ def extract(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         text: The user's messages.
         schema: Of the answer.
     """
-    cv = divide(read_lines(document(text)[:_MOST_CHARACTERS]))
+    lines = read_lines(document(text)[:_MOST_CHARACTERS])
+    cv = divide(lines)
+    bring_name_forward(cv, find_email(cv))
     contact = find_contact(cv)
-    name = find_name(cv.head, [*cv.of("contact"), *cv.of("summary")[:2]], contact.email)
+    iberian = bool(_IBERIAN.search(fold(" ".join(line.text for line in lines))))
+    near = [*cv.of("contact"), *cv.of("summary")[:2]]
+    name = find_name(cv.head, near, contact.email, iberian=iberian)
     roles = [*read_roles(cv.of("work"), boards=False), *read_roles(cv.of("boards"), boards=True)]
-    if not cv.sections:
-        roles = read_roles(cv.head[1:], boards=False)
+    if not (cv.of("work") or cv.of("boards")):
+        unmarked = [line for line in cv.head if not is_contact_line(line.text)]
+        roles = [role for role in read_roles(unmarked, boards=False) if role.start or role.end]
     studies = read_education(cv.of("education"))
     if not _is_cv(cv, name is not None, roles, studies):
         return {"is_cv": False}
@@ -86,8 +96,10 @@ def _summary(cv: Cv, name_line: str | None) -> str | None:
 
 
 def _is_prose(line: Line) -> bool:
-    words = line.text.split()
-    return len(words) >= 7 and not is_contact_line(line.text) and line.text == strip_contact(line.text)
+    text = line.text
+    if len(text.split()) < 7 or "|" in text or ":" in text[:25] or "：" in text[:25]:
+        return False
+    return not is_contact_line(text) and text == strip_contact(text)
 
 
 def _current_title(roles: list[Role]) -> str | None:

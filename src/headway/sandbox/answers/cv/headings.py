@@ -17,7 +17,6 @@ _QUALIFIERS = re.compile(
     r"\b(?:selected|relevant|key|additional|further|other|recent|previous|earlier|my|main|early|continued|"
     r"cont'd|ctd|meine|weitere|ausgewahlte|mes|autres|otra|otros|altre|outras|overige)\b"
 )
-_SPACED = re.compile(r"^(?:\w ){3,}\w$")
 _LONGEST = 60
 
 
@@ -51,10 +50,6 @@ def _divided(text: str) -> tuple[str, str, str]:
 def _kind(head: str) -> str | None:
     if len(head) > _LONGEST or any(letter.isdigit() for letter in head[2:]):
         return None
-    # "E X P E R I E N C E": words stand further apart than letters.
-    if _SPACED.match(re.sub(r"\s{2,}", " ", head.strip())):
-        words = re.split(r"\s{2,}", head.strip())
-        head = " ".join(word.replace(" ", "") for word in words)
     plain = _DECORATION.sub("", _NUMBERING.sub("", fold(head)))
     index = _index()
     if plain in index:
@@ -68,4 +63,9 @@ def _kind(head: str) -> str | None:
         if kinds[0] is not None and all(kinds):
             # "Education and certifications" is about education, "Skills and languages" about skills.
             return next((kind for kind in kinds if kind != "other"), "other")
+    # A heading of the person's own making, when it shouts: "INTERNATIONAL CAREER IN SHIPPING".
+    if head.isupper() and 2 <= len(plain.split()) <= 5 and "," not in head:
+        return next(
+            (kind for kind, words in groups("heading_words").items() if words & set(plain.split())), None
+        )
     return None

@@ -14,13 +14,15 @@ from headway.sandbox.answers.cv.vocabulary import pattern
 
 __all__ = ["Line", "read_lines"]
 
-_BULLET = re.compile(r"^\s*(?:[•●▪■◦○‣⁃∙·*➢➤►▸✓✔§o]|[-–—](?=\s)|\uf0b7|\d{1,2}\)(?=\s))\s*(?=\S)")
+_BULLET = re.compile(r"^\s*(?:[•●▪■◦○‣⁃∙·*➢➤►▸✓✔§]|o(?=\s)|[-–—](?=\s)|\uf0b7|\d{1,2}\)(?=\s))\s*(?=\S)")
 _PAGE = re.compile(
     r"^\s*[-–—|]*\s*(?:(?:page|seite|pagina|página|strona|sida|side|pag\.?|p\.)\s*)?\d{1,3}"
     r"(?:\s*(?:of|/|von|de|sur|di|van|z|av|af|\|)\s*\d{1,3})?\s*[-–—|]*\s*$",
     re.IGNORECASE,
 )
 _PAGE_WORD = re.compile(r"page|seite|p[aá]gina|strona|sida|side|pag|/|\bof\b|von|\bde\b|sur", re.IGNORECASE)
+_SPACED = re.compile(r"^(?:[^\W_] ){3,}[^\W_]$")
+_CELLS = re.compile(r"^\s*\|\s*(.*?)\s*\|\s*$")
 _RULE = re.compile(r"^[\s_=\-–—*~#.|+]{3,}$")
 _MARKUP = re.compile(r"\*\*|__|`|^#{1,6}\s*|^\s*>\s+")
 # A document is data. Lines that speak to a machine are not about the person, and nobody's job.
@@ -56,18 +58,25 @@ def read_lines(text: str) -> list[Line]:
     lines: list[Line] = []
     blank = True
     for each in raw:
-        line = _MARKUP.sub("", each).rstrip()
+        line = _CELLS.sub(r"\1", _MARKUP.sub("", each).rstrip())
         if not line.strip() or _RULE.match(line):
             blank = True
             continue
         if _is_page_mark(line) or line.strip() in repeated or _INSTRUCTION.search(fold(line)):
             continue
         bullet = _BULLET.match(line)
-        content = (line[bullet.end() :] if bullet else line).strip()
+        content = _together((line[bullet.end() :] if bullet else line).strip())
         if content:
             lines.append(Line(content, bullet is not None, blank))
             blank = False
     return lines
+
+
+def _together(text: str) -> str:
+    """A line without the space between its letters: ``E X P E R I E N C E``."""
+    if not _SPACED.match(re.sub(r"\s{2,}", " ", text)):
+        return text
+    return " ".join(word.replace(" ", "") for word in re.split(r"\s{2,}", text))
 
 
 def _is_page_mark(line: str) -> bool:

@@ -10,10 +10,11 @@ from headway.sandbox.answers.cv.dates import find_span
 from headway.sandbox.answers.cv.folding import fold, folded_words
 from headway.sandbox.answers.cv.headings import heading_of
 from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.sections import Cv
 from headway.sandbox.answers.cv.vocabulary import pattern, phrases
 from headway.sandbox.answers.cv.words import company_score, is_place, title_score
 
-__all__ = ["find_headline", "find_name", "split_name"]
+__all__ = ["bring_name_forward", "find_headline", "find_name", "split_name"]
 
 _LABEL = re.compile(
     r"^(?:full )?(?:name|nom|nombre|nome|naam|namn|navn|nimi|imie i nazwisko|jmeno|nev|ad soyad|"
@@ -36,17 +37,25 @@ _SUFFIXES = re.compile(
     r"(?:[,\s]+(?:phd|ph\.d|mba|msc|m\.sc|bsc|b\.sc|ma|m\.a|ba|b\.a|md|m\.d|jd|cpa|cfa|acca|fca|aca|pmp|llm|ll\.m|"
     r"meng|beng|dphil|rn|esq|jr|sr|ii|iii|obe|mbe|cbe|frsa|pe|p\.eng|cissp|mbcs|fcca|cima|acma|dipl\.?-ing)\.?)+$"
 )
+# Russian papers often begin with the family's name, which its ending tells.
+_FAMILY_FIRST = re.compile(r"[а-яё](?:ова?|ева?|ёва?|ина?|ский|ская|енко|чук|юк)$")
+# ", RN, BSN": letters behind a name, whatever they stand for.
+_LETTERS = re.compile(r"(?:,\s*[A-Z][A-Za-z]?[A-Z.-]{1,6}[A-Z.]?)+$")
 _MOST_WORDS = 6
 _SEARCHED = 8
+_DIVIDED = re.compile(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}")
 
 
-def find_name(head: Sequence[Line], lines: Sequence[Line], email: str | None) -> tuple[str, str, str] | None:
+def find_name(
+    head: Sequence[Line], lines: Sequence[Line], email: str | None, *, iberian: bool = False
+) -> tuple[str, str, str] | None:
     """First name, last name, and the line that they were found in.
 
     Args:
         head: The lines before the first heading.
         lines: Of contact sections and the like, where the head has no name.
         email: The person's address, which often tells the name.
+        iberian: Whether the CV is Spanish or Portuguese.
     """
     everything = [*head[: _SEARCHED * 2], *lines]
     first = _labelled(_FIRST_LABEL, everything)
@@ -56,26 +65,46 @@ def find_name(head: Sequence[Line], lines: Sequence[Line], email: str | None) ->
     if whole := _labelled(_LABEL, everything):
         cleaned = _clean(whole)
         if cleaned is not None:
-            return *split_name(cleaned), whole
+            return *split_name(cleaned, iberian=iberian), whole
     best: tuple[float, str, str] | None = None
     for place, line in enumerate(everything[: _SEARCHED * 2]):
-        for part in re.split(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}", strip_contact(line.text)):
-            name = _clean(part)
-            if name is None:
+        for part in _DIVIDED.split(strip_contact(line.text)):
+            name = _clean(part) or _clean(part, small=True)
+            if name is None or (part.strip().islower() and _told_by(email, name) < 0.5):
                 continue
             score = 1.0 / (1 + place) + 2 * _told_by(email, name)
             if best is None or score > best[0]:
                 best = (score, name, line.text)
     if best is not None:
-        return *split_name(best[1]), best[2]
+        return *split_name(best[1], iberian=iberian), best[2]
     return None
 
 
-def split_name(name: str) -> tuple[str, str]:
+def bring_name_forward(cv: Cv, email: str | None) -> None:
+    """Move a name that stands below the lists of a margin, as in a LinkedIn export, to the head of the CV.
+
+    Args:
+        cv: By sections; changed in place.
+        email: The person's address, which tells the name.
+    """
+    if any(_told_by(email, name) >= 0.5 for line in cv.head if (name := _clean(line.text)) is not None):
+        return
+    for kind in ("contact", "skills", "languages", "sectors", "other"):
+        lines = cv.sections.get(kind, [])
+        for place, line in enumerate(lines):
+            name = _clean(line.text)
+            if name is not None and _told_by(email, name) >= 0.5:
+                cv.head[:0] = lines[place:]
+                cv.sections[kind] = lines[:place]
+                return
+
+
+def split_name(name: str, *, iberian: bool = False) -> tuple[str, str]:
     """Given names and family names.
 
     Args:
         name: Without titles.
+        iberian: Whether the CV is Spanish or Portuguese, where people have two family names.
     """
     if "," in name:
         last, _, first = name.partition(",")
@@ -86,19 +115,21 @@ def split_name(name: str) -> tuple[str, str]:
         if re.fullmatch(r"[\u4e00-\u9fff\uac00-\ud7af]{2,4}", name):
             return name[1:], name[:1]
         return _cased(name), ""
-    shouted = [word.isupper() and len(word) > 1 for word in words]
+    shouted = [word.isupper() and len(word) > 2 for word in words]
     if any(shouted) and not all(shouted):
         # "DUPONT Marie", "Marie DUPONT": the capitals are the family's.
         family = [word for word, loud in zip(words, shouted, strict=True) if loud]
         given = [word for word, loud in zip(words, shouted, strict=True) if not loud]
         return _cased(" ".join(given)), _cased(" ".join(family))
+    if _FAMILY_FIRST.search(words[0].lower()) and not _FAMILY_FIRST.search(words[1].lower()):
+        return _cased(" ".join(words[1:])), _cased(words[0])
     cut = len(words) - 1
     for place in range(1, len(words) - 1):
         if fold(words[place]) in phrases("particles"):
             cut = place
             break
     else:
-        spanish = any(letter in "ñáéíóúãõç" for letter in name.lower())
+        spanish = iberian or any(letter in "ñãõ" for letter in name.lower())
         if len(words) == 4 and (spanish or fold(words[1]) in phrases("second_given")):
             cut = 2
         elif len(words) == 3 and spanish and fold(words[1]) not in phrases("second_given"):
@@ -116,17 +147,18 @@ def find_headline(head: Sequence[Line], name_line: str | None) -> str | None:
     texts = [line.text for line in head]
     start = texts.index(name_line) if name_line in texts else -1
     if name_line is not None and start >= 0:
-        for part in re.split(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}", strip_contact(name_line))[1:]:
+        for part in _DIVIDED.split(strip_contact(name_line))[1:]:
             if title_score(part) and not is_place(part):
                 return part.strip(" ,")
     for text in texts[start + 1 : start + 1 + _SEARCHED]:
         rest = strip_contact(text)
-        if is_contact_line(text) or ":" in text[:20] or find_span(text) is not None:
+        if is_contact_line(text) or ":" in text[:20] or text.count("|") > 1 or find_span(text):
             continue
         if is_place(text) or _PAPER.search(fold(text)) or heading_of(text):
             continue
         if len(text.split()) <= 14 and not text.endswith((".", "!")) and re.search(r"[^\W\d_]{3}", rest):
-            return text.strip(" |·•–—-")
+            parts = [part for part in _DIVIDED.split(text) if part and not is_place(part)]
+            return " ".join(parts[:1]).strip(" |·•–—-") if len(parts) == 1 else text.strip(" |·•–—-")
     return None
 
 
@@ -138,8 +170,13 @@ def _labelled(pattern: re.Pattern[str], lines: Sequence[Line]) -> str | None:
     return None
 
 
-def _clean(part: str) -> str | None:
-    """The name that a part of a line is; ``None`` when it is none."""
+def _clean(part: str, *, small: bool = False) -> str | None:
+    """The name that a part of a line is; ``None`` when it is none.
+
+    Args:
+        part: Of a line.
+        small: Whether names may be written without capitals.
+    """
     text = part.strip(" ,.;:|*#")
     low = fold(text)
     if _PAPER.search(low):
@@ -154,6 +191,9 @@ def _clean(part: str) -> str | None:
         low = fold(text)
         if not text or _PAPER.search(low):
             return None
+    if (letters := _LETTERS.search(text)) and len(text[: letters.start()].split()) >= 2:
+        text = text[: letters.start()]
+        low = fold(text)
     if len(low) == len(text):
         if titles := _TITLES.match(low):
             text = text[titles.end() :]
@@ -170,10 +210,12 @@ def _clean(part: str) -> str | None:
     if title_score(text) >= 0.5 or company_score(text) or is_place(text):
         return None
     cased = re.search(r"[A-Za-zÀ-ÿ]", text)
-    if cased and not any(word[:1].isupper() for word in words):
+    if cased and not small and not any(word[:1].isupper() for word in words):
         return None
-    small = [word for word in words if word[:1].islower() and fold(word) not in phrases("particles")]
-    return None if small and cased else text
+    lower = [word for word in words if word[:1].islower() and fold(word) not in phrases("particles")]
+    if lower and cased and not small:
+        return None
+    return text.title() if small and text.islower() else text
 
 
 def _told_by(email: str | None, name: str) -> float:

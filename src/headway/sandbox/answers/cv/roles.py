@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from headway.sandbox.answers.cv.boards import is_board_title
 from headway.sandbox.answers.cv.dates import find_span
@@ -30,6 +31,10 @@ _LABELLED = {
     name: re.compile(rf"^(?:{'|'.join(map(re.escape, words))})\s*[:：]\s*(\S.*)$")
     for name, words in groups("role_labels").items()
 }
+_LEGAL = re.compile(
+    r"(?:inc|ltd|llc|llp|plc|corp|co|lp|limited|gmbh|ag|s\.?a|s\.?l|s\.?p\.?a|b\.?v|n\.?v|pty)\.?(?: ltd)?"
+)
+_TOWN = re.compile(r", ([A-ZÀ-ÝŁŚŻŹĆ][^\W\d_]+(?:[ -][A-ZÀ-Ý][^\W\d_]+){0,2})$")
 _OWN_ACCOUNT = re.compile(
     r"\b(?:freelanc|self[- ]employed|independent|selbststandig|freiberuf|independant|autonomo|"
     r"libero professionista|zzp|contractor|sabbatical|career break|parental leave|elternzeit)"
@@ -59,10 +64,11 @@ def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
         lines: Of the section.
         boards: Whether it is a section of seats on boards.
     """
+    lines = [line for line in lines if not _is_table_head(line.text)]
     labelled = _labelled_roles(lines)
     if labelled:
         return [replace(role, board=boards or is_board_title(role.title)) for role in labelled]
-    entries = divide_entries(_continued(lines), lambda text: _may_begin(text, boards=boards))
+    entries = divide_entries(_continued(lines), lambda text: _may_begin(text, boards=boards), _completes)
     first = _order(entries)
     roles = [_role(entry, first, boards=boards) for entry in entries]
     inherit = any(len(entry.header) > 1 for entry in entries)
@@ -75,7 +81,19 @@ def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
             and not _OWN_ACCOUNT.search(fold(role.title))
         ):
             roles[place] = replace(role, company=roles[place - 1].company)
-    return [role for role in roles if role.title or role.company]
+    told = [role for role in roles if role.title or role.company]
+    return [
+        role
+        for role, after in zip_longest(told, told[1:])
+        # An employer's own line above its titles is not one more role.
+        if role.title or role.achievements or after is None or after.company != role.company
+    ]
+
+
+def _is_table_head(text: str) -> bool:
+    """Whether a line is the head of a table: ``Period | Position | Company``."""
+    cells = [fold(cell) for cell in text.split("|") if cell.strip()]
+    return len(cells) > 1 and all(cell in phrases("role_labels") for cell in cells)
 
 
 def _may_begin(text: str, *, boards: bool) -> bool:
@@ -87,12 +105,27 @@ def _may_begin(text: str, *, boards: bool) -> bool:
     return len(parts) > 1 and max(title_score(part) for part in parts) >= 0.5
 
 
+def _completes(header: Sequence[str], text: str) -> bool:
+    """Whether a line names the employer of a title, or the title at an employer."""
+    if is_board_title(text) and any(is_board_title(line) for line in header):
+        return False
+    named = [part for line in header for part in _parts(line) if not is_place(part)]
+    if len(named) != 1:
+        return False
+    title = title_score(named[0]) >= 0.5 or is_board_title(named[0])
+    adds_title = max((title_score(part) for part in _parts(text)), default=0) >= 0.5
+    if title:
+        return company_score(text) > 0 or not adds_title
+    return adds_title
+
+
 def _parts(header: str) -> list[str]:
     header = _AT.sub(" | ", header)
     strong = [part.strip(" ,") for part in _STRONG.split(header) if part.strip(" ,()")]
     parts: list[str] = []
     for part in strong:
-        parts += [each.strip() for each in _COMMA.split(part) if each.strip()]
+        pieces = [part] if is_place(part) else [each.strip() for each in _COMMA.split(part) if each.strip()]
+        parts += _rejoined(pieces)
     # "Acme (Leeds, UK)" and "CFO (interim)": the brackets are of the part, unless they hold a place.
     split: list[str] = []
     for part in parts:
@@ -102,6 +135,18 @@ def _parts(header: str) -> list[str]:
         else:
             split.append(part)
     return [part for part in split if re.search(r"[^\W_]", part)]
+
+
+def _rejoined(pieces: Sequence[str]) -> list[str]:
+    """Pieces between commas with those put together that are one: ``Acme, Inc.``, ``Peoria, IL``."""
+    joined: list[str] = []
+    for piece in pieces:
+        both = f"{joined[-1]}, {piece}" if joined else piece
+        if joined and (_LEGAL.fullmatch(fold(piece)) or (is_place(both) and not company_score(joined[-1]))):
+            joined[-1] = both
+        else:
+            joined.append(piece)
+    return joined
 
 
 def _order(entries: Sequence[Entry]) -> str:
@@ -133,16 +178,17 @@ def _role(entry: Entry, first: str, *, boards: bool) -> Role:
     named = [parts for parts in named if parts]
     if not named and places:
         named, places = [[places[0]]], places[1:]
-    # "Acme, London, UK": what belongs together was divided at its commas.
-    location = ", ".join(dict.fromkeys(places)) or None
     title, company = _title_and_company(named, first)
+    if company and not places and (town := _TOWN.search(company)) and company_score(company[: town.start()]):
+        company, places = company[: town.start()], [town[1]]
+    location = ", ".join(dict.fromkeys(places)) or None
     if entry.group and company is None:
         company = ", ".join(part for part in _parts(entry.group) if not is_place(part)) or None
         title = title or (named[0][0] if named else None)
     bullets, prose = _told(entry.body)
     if location is None and prose and is_place(prose[0]):
         location, prose = prose[0], prose[1:]
-    size = _SIZE.search(" ".join([*entry.header, *prose, *bullets]))
+    size = _SIZE.search(" ".join([*entry.header, *prose]))
     span = entry.span
     if title and size and size[0] in title:
         title = title.replace(size[0], "").strip(" ,()") or None

@@ -69,4 +69,5 @@ def _begins(found: str, rest: str, kind: str | None, lines: Sequence[Line], plac
     # Within a list of skills, "Languages" may be a skill's group, and "Training" a skill.
     if kind == "skills" and found == "other" and not lines[place].after_blank:
         return text.isupper()
-    return not (kind in ("work", "boards", "education") and text[:1].islower())
+    inside = kind in ("work", "boards", "education") and not lines[place].after_blank
+    return not (inside and text[:1].islower())

@@ -11,7 +11,9 @@ from headway.sandbox.answers.cv.vocabulary import pattern, phrases
 __all__ = ["company_score", "is_place", "title_score"]
 
 _COMPANY = pattern("companies")
-_REGION = re.compile(r"^(?:[A-Z]{2,3}|[A-Z]\.[A-Z]\.)$")
+_AREA = re.compile(
+    r"^(?:greater [\w ]+|[\w .]+ (?:bay |metropolitan )?area|.+ und umgebung|.+ y alrededores)$"
+)
 _POSTCODE = re.compile(r"\b(?:\d{4,6}|\d{2}-\d{3}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b")
 
 
@@ -66,9 +68,16 @@ def is_place(text: str) -> bool:
     if fold(text) in phrases("places"):
         return True
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if len(parts) > 1 and (fold(parts[-1]) in phrases("places") or _REGION.match(parts[-1])):
-        return all(len(part.split()) <= 4 for part in parts) and title_score(text) == 0
+    if len(parts) > 1 and (fold(parts[-1]) in phrases("places") or _is_region(parts[-1])):
+        short = all(len(part.split()) <= 4 for part in parts)
+        return short and not (title_score(text) or company_score(text))
     if _POSTCODE.search(text):
         bare = _POSTCODE.sub("", text).strip(" ,")
         return bool(bare) and len(bare.split()) <= 6 and not re.search(r"\d{4}", bare)
+    if _AREA.match(fold(text)):
+        return True
     return bool(re.fullmatch(r"(?:remote|hybrid|on-?site)\b.{0,30}", fold(text)))
+
+
+def _is_region(text: str) -> bool:
+    return text.isupper() and fold(text.replace(".", "")) in phrases("regions")
