@@ -72,7 +72,8 @@ _BY_POSTGREST: dict[str, tuple[type[HeadwayError], str | None]] = {
     "PGRST301": (Denied, _CHECK_KEY),
     "PGRST302": (Denied, "Send a key."),
     "PGRST303": (Denied, _SIGN_IN),
-    "PGRSTX00": (ApiError, None),
+    # Of PostgREST's own connection to the database.
+    "PGRSTX00": (TransportError, _LATER),
 }
 _BY_SQLSTATE: dict[str, tuple[type[HeadwayError], str | None]] = {
     "25006": (TransportError, "The database is read-only for now: try again later."),

@@ -75,7 +75,7 @@ def test_every_code_of_the_engine_is_the_error_that_its_documentation_names() ->
         (401, "PGRST301", Denied),
         (401, "PGRST302", Denied),
         (401, "PGRST303", Denied),
-        (500, "PGRSTX00", ApiError),
+        (500, "PGRSTX00", TransportError),
         (403, "42501", Denied),
         (401, "42501", Denied),
         (404, "42883", SchemaMismatch),

@@ -23,6 +23,15 @@ from headway.local.rest.sql.writer import Statement
 
 __all__ = ["LOGIN_ROLE", "DatabasePool", "Result", "Transaction", "UnknownTypeError"]
 
+# The last is what asyncpg's protocol makes of a server that goes away between two messages.
+_FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 LOGIN_ROLE: Final = "authenticator"
 MAX_CONNECTIONS = 10
 ACQUIRE_TIMEOUT_S = 10.0
@@ -131,11 +140,11 @@ class DatabasePool:
         """
         try:
             connection = await self._pool.acquire()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _FAILURES as error:
             raise connect_failure(error) from error
         try:
             return await _run(connection, transaction, statements, check)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _FAILURES as error:
             if isinstance(error, asyncpg.DataError) and error.severity is None:
                 raise UnknownTypeError from error
             raise query_failure(error, anonymous=transaction.anonymous) from error
@@ -170,7 +179,7 @@ async def _run(
 async def _undo(connection: Any) -> None:
     try:
         await connection.execute("ROLLBACK")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except _FAILURES:
         # What went wrong before is the answer; a connection that cannot even roll back is of no more use.
         connection.terminate()
 
