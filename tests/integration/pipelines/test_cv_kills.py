@@ -1,0 +1,115 @@
+"""A worker that is killed in the middle of a CV: another one goes on from the last completed step."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headway import Upload
+from headway.core.feed import Update
+from support.cvs.expectation import shortfalls
+from support.cvs.shapes import CVS
+from support.workers import running_worker
+from workers.cv.records import FullProfile
+
+from .harness import PATIENCE_S, Office, Somebody, until
+
+CHAT = "/openai/v1/chat/completions"
+TABLES = ("work_experience", "board_experience", "education")
+
+
+async def whole(person: Somebody) -> FullProfile:
+    (row,) = await person.rows("profiles")
+    return FullProfile.model_validate(
+        {"profile": row, **{table: await person.rows(table) for table in TABLES}}
+    )
+
+
+async def test_no_model_call_is_paid_twice_when_the_worker_dies(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    faults, requests = office.sandbox.sandbox.faults, office.sandbox.sandbox.requests
+    # The career is understood; then the model is silent about the biography, and there the worker dies.
+    faults.add("slow", provider="openai", times=1, seconds=0)
+    faults.add("timeout", provider="openai", times=1, seconds=600)
+    told: list[Any] = []
+
+    async def watch(job: Any) -> None:
+        told.extend([update async for update in job.watch(after_seq=0)])
+
+    with ExitStack() as workers:
+        first = workers.enter_context(_worker(office, tmp_path))
+        cv = CVS["scan"]
+        office.sandbox.sandbox.images.describe(CVS["picture"].content, cv.text)
+        upload = Upload(cv.content, name=cv.file_name)
+        job = await owner.hw.submit("cv.parse", {}, files={"cv": upload}, bucket="cvs")
+        watching = asyncio.create_task(watch(job))
+        await until(lambda: requests.of(CHAT) == 2)
+        first.kill()
+        assert await owner.rows("profiles") == []
+        await office.take_back(job.id)
+        workers.enter_context(_worker(office, tmp_path))
+        result = await job.result(timeout=PATIENCE_S)
+        await asyncio.wait_for(watching, PATIENCE_S)
+
+    assert shortfalls(await whole(owner), cv.person) == []
+    assert result["profile"]["bio"] is not None
+    events = [update.event for update in told if update.event]
+    assert [e.step for e in events if e.type == "step_completed"] == [
+        "extract",
+        "parse",
+        "biography",
+        "apply",
+    ]
+    assert [e.type for e in events].count("lost") == 1
+    assert [a.outcome for a in (await job.snapshot()).attempts] == ["lost", "completed"]
+    # One call for the career, one biography that never came, one that did.
+    assert requests.of(CHAT) == 3
+    usage = await job.usage()
+    assert [u.step for u in usage if u.unit == "input_token"].count("parse") == 1
+    ledger = office.sandbox.sandbox.ledger.total("openai")
+    assert await office.usage(job.id) == ledger > 0
+
+
+@pytest.mark.parametrize("moment", ["parse", "apply"])
+async def test_whatever_step_it_dies_after(office: Office, tmp_path: Path, moment: str) -> None:
+    owner = await office.somebody()
+    cv = CVS["german"]
+    with ExitStack() as workers:
+        first = workers.enter_context(_worker(office, tmp_path))
+        upload = Upload(cv.content, name=cv.file_name)
+        job = await owner.hw.submit("cv.parse", {}, files={"cv": upload}, bucket="cvs")
+        ended = False
+        async with asyncio.timeout(PATIENCE_S):
+            async for update in job.watch(after_seq=0):
+                ended = update.ended
+                if _is_end_of(update, moment):
+                    break
+        first.kill()
+        if not ended and (await job.snapshot()).status == "processing":
+            await office.take_back(job.id)
+            workers.enter_context(_worker(office, tmp_path))
+        await job.result(timeout=PATIENCE_S)
+    found = await whole(owner)
+    assert shortfalls(found, cv.person) == []
+    assert (len(found.work_experience), len(found.board_experience)) == (
+        len(cv.person.jobs),
+        len(cv.person.seats),
+    )
+    steps = [step.name for step in await job.steps() if step.status == "completed"]
+    assert sorted(steps) == ["apply", "biography", "extract", "parse"]
+    parse = [u for u in await job.usage() if u.step == "parse" and u.unit == "input_token"]
+    assert len(parse) == 1
+
+
+def _is_end_of(update: Update, step: str) -> bool:
+    return update.event is not None and update.event.type == "step_completed" and update.event.step == step
+
+
+def _worker(office: Office, tmp_path: Path) -> Any:
+    return running_worker(
+        office.stack, "workers.cv", log=tmp_path / "log", environment=office.sandbox.environment
+    )
