@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from headway.client import AsyncHeadway
 from headway.sandbox.server import SandboxServer
-from support.engine import Engine
 from support.stack import TestStack
 
 __all__ = ["PATIENCE_S", "Office", "Somebody", "opened_office", "until"]
@@ -57,13 +57,15 @@ class Office:
 
     Args:
         stack: The project.
-        engine: Its engine from within.
+        admin: Its database as ``postgres``: to arrange, and to look behind the scenes.
         sandbox: What stands in for paid APIs.
     """
 
-    def __init__(self, stack: TestStack, engine: Engine, sandbox: SandboxServer) -> None:
+    def __init__(
+        self, stack: TestStack, admin: asyncpg.Connection[asyncpg.Record], sandbox: SandboxServer
+    ) -> None:
         self.stack = stack
-        self.engine = engine
+        self.admin = admin
         self.sandbox = sandbox
         self._opened = AsyncExitStack()
 
@@ -95,7 +97,7 @@ class Office:
 
     async def usage(self, job_id: object, state: str = "recorded") -> Decimal:
         """What a job's calls have cost by the ledger."""
-        cost = await self.engine.admin.fetchval(
+        cost = await self.admin.fetchval(
             "select coalesce(sum(cost), 0) from headway.usage where job_id = $1 and state = $2",
             uuid.UUID(str(job_id)),
             state,
@@ -104,22 +106,24 @@ class Office:
 
     async def take_back(self, job_id: object) -> None:
         """Let the lease of a dead worker run out, and its job be due: hours of waiting in no time."""
-        await self.engine.expire(job_id)
-        await self.engine.service.call("sweep")
-        await self.engine.make_due(job_id)
-        await self.engine.service.call("sweep")
+        hours_ago = "now() - interval '2 hours'"
+        job = uuid.UUID(str(job_id))
+        await self.admin.execute(f"update headway.leases set expires_at = {hours_ago} where job_id = $1", job)
+        await self.admin.execute("select headway.sweep()")
+        await self.admin.execute(f"update headway.jobs set run_at = {hours_ago} where id = $1", job)
+        await self.admin.execute("select headway.sweep()")
 
 
 @asynccontextmanager
 async def opened_office(stack: TestStack, sandbox: SandboxServer) -> AsyncIterator[Office]:
     """An office for one test."""
-    engine = await Engine(stack.database).open()
-    office = Office(stack, engine, sandbox)
+    admin = await stack.database.connect("postgres")
+    office = Office(stack, admin, sandbox)
     try:
         yield office
     finally:
         await office.close()
-        await engine.close()
+        await admin.close(timeout=5)
 
 
 async def until(satisfied: Callable[[], bool], seconds: float = PATIENCE_S) -> None:

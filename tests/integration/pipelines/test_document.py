@@ -214,14 +214,14 @@ async def test_organisations_see_the_documents_of_their_projects_until_they_are_
         await job.result(timeout=PATIENCE_S)
         assert [len(await person.rows("documents")) for person in (editor, viewer, outsider)] == [1, 1, 0]
         assert [len(await person.rows("document_jobs")) for person in (editor, viewer, outsider)] == [1, 1, 0]
-    week = await office.engine.admin.fetchval(
+    week = await office.admin.fetchval(
         "select delete_after - finished_at = interval '7 days' from headway.jobs where id = $1", job.id
     )
     assert week is True
-    await office.engine.admin.execute(
+    await office.admin.execute(
         "update headway.jobs set delete_after = now() - interval '1 second' where id = $1", job.id
     )
-    await office.engine.service.call("prune")
+    await office.admin.execute("select headway.prune()")
     assert await editor.rows("documents") == await editor.rows("document_jobs") == []
 
 
@@ -229,5 +229,5 @@ async def until_waiting(office: Office, job_id: uuid.UUID) -> None:
     """Wait until a job waits for its callback."""
     question = "select waiting_for from headway.jobs where id = $1"
     async with asyncio.timeout(PATIENCE_S):
-        while await office.engine.admin.fetchval(question, job_id) != "signal":
+        while await office.admin.fetchval(question, job_id) != "signal":
             await asyncio.sleep(0.01)

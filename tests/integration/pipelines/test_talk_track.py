@@ -174,7 +174,7 @@ async def test_a_person_retries_after_raising_the_budget(office: Office, tmp_pat
         assert failed.value.code == "HW501"
         assert await office.usage(job.id) == ledger.total("openai") <= Decimal("0.02")
 
-        await office.engine.admin.execute("update headway.job_costs set budget = 1 where job_id = $1", job.id)
+        await office.admin.execute("update headway.job_costs set budget = 1 where job_id = $1", job.id)
         await job.retry()
         assert (await job.result(timeout=PATIENCE_S))["slides"] == 100
     # What was written before the retry was not written again.
