@@ -8,6 +8,7 @@ from headway.client.files import DEFAULT_BUCKET, OnProgress, Source
 from headway.client.files.places import Named
 from headway.client.filters import Id
 from headway.client.sync.runner import HasRunner
+from headway.client.sync.storage import SyncFiles
 from headway.core.parts import FileRef
 
 __all__ = ["SyncTransfers"]
@@ -15,6 +16,11 @@ __all__ = ["SyncTransfers"]
 
 class SyncTransfers(HasRunner):
     """The part of ``Headway`` that moves files."""
+
+    @property
+    def storage(self) -> SyncFiles:
+        """Files in Storage beside those of jobs: ``stream``, ``read``, ``signed_upload``, ``remove`` …"""
+        return SyncFiles(self.runner)
 
     def upload(
         self,
