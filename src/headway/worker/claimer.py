@@ -155,7 +155,7 @@ class Claimer:
             if room and self._learnt is not None:
                 learnt, self._learnt = self._learnt, None
                 return learnt
-            if room and self._more:
+            if any(self._room(lane) > 0 for lane in self._more):
                 await self._gather()
                 return "slot"
             poll = None if self.hears else _POLL_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
@@ -178,7 +178,7 @@ class Claimer:
                 return
 
     async def _claim(self, lane: _Lane, learnt: Learnt) -> int:
-        most = min(_MOST_JOBS, min((self._runner.room(kind, lane.limit) for kind in lane.kinds), default=0))
+        most = min(_MOST_JOBS, self._room(lane))
         if most <= 0:
             self._more.add(lane)
             return 0
@@ -209,6 +209,9 @@ class Claimer:
             self._more.discard(lane)
         self._run(rows, began, learnt)
         return len(rows)
+
+    def _room(self, lane: _Lane) -> int:
+        return self._runner.free if lane.limit is None else self._runner.room(lane.kinds[0], lane.limit)
 
     def _run(self, rows: list[Claimed], began: float, learnt: Learnt) -> None:
         if not rows:

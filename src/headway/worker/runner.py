@@ -88,9 +88,9 @@ class Runner:
         """What runs."""
         return list(self._tasks)
 
-    def room(self, kind: str, limit: int | None) -> int:
-        """How many more of a kind may start."""
-        return self.free if limit is None else max(0, min(self.free, limit - self._kinds[kind]))
+    def room(self, kind: str, limit: int) -> int:
+        """How many more of a kind may start that has a limit of its own."""
+        return max(0, min(self.free, limit - self._kinds[kind]))
 
     # Life ---------------------------------------------------------------------------------------------------
 

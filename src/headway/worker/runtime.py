@@ -134,6 +134,8 @@ class Runtime:
         self._draining = False
         self.ready = asyncio.Event()
         """Set once the worker claims jobs."""
+        self.heard = asyncio.Event()
+        """Set while the worker hears what becomes claimable."""
 
     # Life ---------------------------------------------------------------------------------------------------
 
@@ -230,17 +232,17 @@ class Runtime:
             self._services.append(OutputCapture(observations))
         self._services += side_services(self._context(clients))
         if self.mode == "serve":
-            self._services.append(
-                Waking(
-                    self.link,
-                    self._topics(),
-                    settings.wake,
-                    claimer=self.claimer,
-                    keeper=self.keeper,
-                    pace=self._pace,
-                    observations=observations,
-                )
+            waking = Waking(
+                self.link,
+                self._topics(),
+                settings.wake,
+                claimer=self.claimer,
+                keeper=self.keeper,
+                pace=self._pace,
+                observations=observations,
             )
+            self.heard = waking.heard
+            self._services.append(waking)
 
     def _context(self, clients: Clients) -> ServiceContext:
         return ServiceContext(

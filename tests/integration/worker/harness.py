@@ -31,6 +31,7 @@ class Noted(Observer):
         self.ends: list[tuple[uuid.UUID, Outcome, str | None]] = []
         self.incidents: list[str] = []
         self.links: list[str] = []
+        self.runtime: Runtime
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
 
@@ -108,7 +109,7 @@ class Office:
             await asyncio.wait({task, ready}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 await task
-            noted.runtime = runtime  # type: ignore[attr-defined]
+            noted.runtime = runtime
             yield noted
         finally:
             ready.cancel()
@@ -133,6 +134,27 @@ class Office:
         )
         assert response.is_success, response.text
         return response.json() if response.content else None
+
+    async def register(self, kind: str, *, queue: str | None = None) -> str:
+        """Register somebody else who runs a kind; the worker's id."""
+        worker = str(uuid.uuid4())
+        kinds = [{"kind": kind, "queue": queue or self.queue}]
+        await self.rpc("register_worker", {"worker_id": worker, "name": "other", "kinds": kinds})
+        return worker
+
+    def faults(self, **faults: Any) -> None:
+        """Let Realtime be faulty in these ways from now on."""
+        self._on_stack(lambda: self.stack.service("realtime").faults.set(faults))
+
+    def cut_sockets(self, topic: str) -> None:
+        """Cut the sockets that have joined a topic."""
+        self._on_stack(lambda: self.stack.service("realtime").drop_sockets(topic=topic))
+
+    def _on_stack(self, act: Callable[[], Any]) -> None:
+        async def acting() -> None:
+            act()
+
+        self.stack.run(acting())
 
     async def submit(self, kind: str, payload: Any = None, **fields: Any) -> str:
         """Submit a job in this test's queue; its id."""
