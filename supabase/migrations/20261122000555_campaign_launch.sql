@@ -99,6 +99,13 @@ begin
     select w from unnest(wanted) w where not exists (select from public.campaigns c where c.id = w.id and c.job_id is not null)
   );
   if cardinality(fresh) > 0 then
+    insert into public.campaigns as c (
+      id, user_id, organization_id, created_by, name, business_type, location, max_results, budget, config, status
+    )
+    select f.id, f.user_id, f.organization_id, auth.uid(), f.name, f.business_type, f.location, f.max_results, f.budget,
+      f.config, 'pending'
+    from unnest(fresh) f
+    on conflict (id) do update set status = excluded.status;
     select jsonb_agg(jsonb_build_object(
       'id', headway_private.new_id(),
       'kind', 'discovery.run',
@@ -117,15 +124,10 @@ begin
       (case when jsonb_typeof(body) = 'object' and body ? 'batch'
         then jsonb_build_object('jobs', jobs, 'batch', body -> 'batch') else jsonb_build_object('jobs', jobs) end)::json
     );
-    insert into public.campaigns as c (
-      id, user_id, organization_id, created_by, job_id, name, business_type, location, max_results, budget, config, status
-    )
-    select f.id, f.user_id, f.organization_id, auth.uid(), (submitted -> 'jobs' -> (f.place - 1)::integer ->> 'id')::uuid,
-      f.name, f.business_type, f.location, f.max_results, f.budget, f.config, 'pending'
-    from (
-      select u.*, row_number() over () as place from unnest(fresh) u
-    ) f
-    on conflict (id) do update set job_id = excluded.job_id, status = excluded.status;
+    update public.campaigns c
+    set job_id = (submitted -> 'jobs' -> (f.place - 1)::integer ->> 'id')::uuid
+    from (select u.id, row_number() over () as place from unnest(fresh) u) f
+    where c.id = f.id;
   end if;
   return jsonb_build_object(
     'campaigns', (

@@ -174,3 +174,58 @@ def test_a_video_stands_where_its_job_stands(project: Project) -> None:
     assert standing() == ("failed", "cancelled", "The job was cancelled.")
     project.ask(person, "select headway.retry(%s)", job)
     assert standing() == ("processing", None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"payload": {"languages": ["de"]}, "project_id": None}, "HW102", "project_id"),
+        ({"payload": {"languages": ["de", "7"]}}, "HW100", "payload.languages[1]"),
+        ({"payload": {"video_id": str(uuid.uuid4())}}, "HW301", "payload.video_id"),
+    ],
+)
+def test_videos_that_cannot_be_worked_on_never_become_jobs(
+    project: Project, body: dict[str, Any], code: str, field: str
+) -> None:
+    person = project.person()
+    (place,) = project.ask(person, "insert into public.projects (name) values ('p') returning id")
+    with pytest.raises(Refused) as refused:
+        project.call(person, "headway.submit", {"kind": "video.process", "project_id": str(place.id)} | body)
+    assert (refused.value.code, refused.value.detail) == (code, field)
+    assert refused.value.hint
+
+
+def test_a_video_of_another_project_is_none(project: Project) -> None:
+    person, other = project.person(), project.person()
+    places = [
+        project.ask(who, "insert into public.projects (name) values ('p') returning id")[0].id
+        for who in (person, other)
+    ]
+    (video,) = project.ask(
+        person,
+        "insert into public.videos (project_id, storage_path) values (%s, %s) returning id",
+        places[0], f"{person.id}/a.mp4",
+    )  # fmt: skip
+    body = {"kind": "video.process", "payload": {"video_id": str(video.id)}}
+    project.call(person, "headway.submit", body | {"project_id": str(places[0])})
+    with pytest.raises(Refused) as refused:
+        project.call(other, "headway.submit", body | {"project_id": str(places[1])})
+    assert refused.value.code == "HW301"
+
+
+def test_a_campaign_is_run_by_its_owner_and_by_one_job(project: Project) -> None:
+    person, other = project.person(), project.person()
+    (campaign,) = launch(project, person, [ONE])["campaigns"]
+    body = {"kind": "discovery.run", "payload": ONE | {"campaign_id": campaign["id"]}}
+    for who, code in ((other, "HW301"), (person, "HW202")):
+        with pytest.raises(Refused) as refused:
+            project.call(who, "headway.submit", body)
+        assert (refused.value.code, refused.value.detail) == (code, "payload.campaign_id")
+    project.ask(person, "select headway.cancel(%s)", campaign["job_id"])
+    project.call(person, "headway.submit", body)
+    with pytest.raises(Refused) as refused:
+        project.call(person, "headway.submit", {"kind": "discovery.run", "payload": ONE | {"location": " "}})
+    assert (refused.value.code, refused.value.detail) == ("HW100", "payload.location")
+    with pytest.raises(Refused) as refused:
+        project.call(SERVICE, "headway.submit", {"kind": "discovery.run", "payload": ONE})
+    assert (refused.value.code, refused.value.detail) == ("HW102", "owner_id")

@@ -111,28 +111,50 @@ def test_a_document_has_the_columns_its_clients_know(project: Project) -> None:
 def test_a_video(project: Project) -> None:
     owner, viewer = project.person(), project.person()
     org = project.organization(owner, viewer=viewer)
+    (place,) = project.ask(
+        owner, "insert into public.projects (name, organization_id) values ('p', %s) returning id", org
+    )
+    (video,) = project.ask(
+        owner,
+        "insert into public.videos (project_id, storage_path) values (%s, %s) returning id::text",
+        place.id,
+        f"org/{org}/a.mp4",
+    )
     finished(
         project,
         owner,
         "video.process",
         {},
-        organization_id=org,
-        payload={"video_id": "v", "languages": ["de"]},
+        project_id=str(place.id),
+        payload={"video_id": video.id, "languages": ["de"]},
     )
     for person in (owner, viewer):
         row = only(project, person, "processing_jobs")
-        assert (str(row.organization_id), row.video_id, row.languages) == (org, "v", ["de"])
+        assert (str(row.organization_id), row.video_id, row.languages) == (
+            org,
+            video.id,
+            ["de"],
+        )
         assert [(step["name"], step["status"]) for step in row.steps] == [("translate:de", "completed")]
 
 
 def test_a_campaign(project: Project) -> None:
     person = project.person(anonymous=True)
+    (campaign,) = project.ask(
+        person,
+        "insert into public.campaigns (business_type, location) values ('bakery', 'Berlin')"
+        " returning id::text",
+    )
     finished(
         project, person, "discovery.run", {}, cost_budget=1,
-        payload={"business_type": "bakery", "location": "Berlin", "campaign_id": "c"},
+        payload={"business_type": "bakery", "location": "Berlin", "campaign_id": campaign.id},
     )  # fmt: skip
     row = only(project, person, "discovery_jobs")
-    assert (row.business_type, row.location, row.campaign_id) == ("bakery", "Berlin", "c")
+    assert (row.business_type, row.location, row.campaign_id) == (
+        "bakery",
+        "Berlin",
+        campaign.id,
+    )
     assert (float(row.total_cost), float(row.budget)) == (0.020001, 1.0)
     # What is no number in free-form metrics is zero here, and does not fail the view.
     assert (row.businesses_found, row.qualified_leads, float(row.average_confidence)) == (7, 0, 88.5)

@@ -1,0 +1,95 @@
+-- Videos and campaigns that cannot be worked on are refused before a job exists, not found out by a worker. The
+-- conditions keep the triggers away from the payloads of other kinds.
+
+create function headway_private.check_video() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  job headway.jobs;
+  wrong bigint;
+begin
+  select j.* into job from headway.jobs j where j.id = new.job_id;
+  if job.kind <> 'video.process' then
+    return new;
+  end if;
+  if job.project_id is null then
+    perform headway_private.refuse(
+      'HW102', 'is missing: a video belongs to a project', 'project_id', 'Submit with the project whose video it is.'
+    );
+  end if;
+  if new.payload ->> 'video_id' is not null and not exists (
+    select from public.videos v where v.project_id = job.project_id and v.id::text = lower(new.payload ->> 'video_id')
+  ) then
+    perform headway_private.refuse(
+      'HW301', 'there is no such video in the project', 'payload.video_id', 'Submit with the project that the video belongs to.'
+    );
+  end if;
+  if jsonb_typeof(new.payload -> 'languages') = 'array' then
+    select l.place - 1 into wrong
+    from jsonb_array_elements_text(new.payload -> 'languages') with ordinality l (tag, place)
+    where l.tag !~ '^\s*[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}\s*$'
+    order by l.place
+    limit 1;
+    if found then
+      perform headway_private.refuse(
+        'HW100', 'is no language tag', format('payload.languages[%s]', wrong), 'Write one such as de, pt-BR or zh-Hant.'
+      );
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+create function headway_private.check_discovery() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  job headway.jobs;
+  campaign public.campaigns;
+  field text;
+begin
+  select j.* into job from headway.jobs j where j.id = new.job_id;
+  if job.kind <> 'discovery.run' then
+    return new;
+  end if;
+  if job.organization_id is null and job.owner_id is null then
+    perform headway_private.refuse(
+      'HW102', 'is missing: a campaign belongs to somebody', 'owner_id', 'Submit with owner_id or organization_id.'
+    );
+  end if;
+  foreach field in array '{business_type,location}'::text[] loop
+    if btrim(new.payload ->> field, E' \t\r\n') = '' then
+      perform headway_private.refuse('HW100', 'is blank', 'payload.' || field, 'Say what is looked for, and where.');
+    end if;
+  end loop;
+  if new.payload ->> 'campaign_id' is not null then
+    select c.* into campaign from public.campaigns c where c.id::text = lower(new.payload ->> 'campaign_id');
+    if campaign.id is null or campaign.organization_id is distinct from job.organization_id
+      or (campaign.organization_id is null and campaign.user_id is distinct from job.owner_id) then
+      perform headway_private.refuse(
+        'HW301', 'there is no such campaign', 'payload.campaign_id', 'Use a campaign of the job''s owner or organisation, or leave it out.'
+      );
+    elsif exists (
+      select from headway.jobs other
+      where other.id = campaign.job_id and other.id <> job.id and other.status in ('pending', 'processing')
+    ) then
+      perform headway_private.refuse(
+        'HW202', 'another job is at work on this campaign', 'payload.campaign_id', 'Wait for it, or cancel it first.'
+      );
+    end if;
+  end if;
+  return new;
+end
+$$;
+
+revoke all on function headway_private.check_video(), headway_private.check_discovery()
+from public, anon, authenticated, service_role;
+
+create trigger job_inputs_check_video
+  before insert or update of payload on headway.job_inputs
+  for each row when (new.payload ?| '{video_id,languages}')
+  execute function headway_private.check_video();
+create trigger job_inputs_check_discovery
+  before insert or update of payload on headway.job_inputs
+  for each row when (new.payload ?| '{business_type,location,campaign_id}')
+  execute function headway_private.check_discovery();
