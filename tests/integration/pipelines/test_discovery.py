@@ -205,7 +205,7 @@ async def test_campaigns_are_launched_together_and_staff_sees_all(office: Office
         assert {row["location"] for row in rows} == {"Town 0", "Town 1", "Town 2"}
         assert {row["status"] for row in rows} == {"completed"}
     assert await outsider.rows("campaign_overview") == []
-    staff = await office.engine.admin.fetch(
+    staff = await office.admin.fetch(
         "select * from public.campaign_overview where organization_id = $1::uuid", organization
     )
     assert {row["organization_name"] for row in staff} == {"Acme"}
