@@ -28,8 +28,12 @@ class _Party:
 
 
 def _peak() -> int:
-    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kib // 1024 if sys.platform == "darwin" else kib
+    """The most memory that this process had, in KiB."""
+    if sys.platform == "linux":
+        # getrusage's peak is that of the test process at first, which has started this one.
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 async def _main(order: dict[str, str]) -> None:

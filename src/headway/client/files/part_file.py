@@ -19,6 +19,8 @@ from typing import IO, Protocol
 __all__ = ["PartFile"]
 
 _PIECE = 256 * 1024
+# Pieces come as small as the network likes, and each write costs a change of thread.
+_GATHERED = 1024 * 1024
 # A file's name may have 255 bytes, and the version takes up to 120.
 _LONGEST_NAME = 120
 _STRONG = re.compile(r'"[\x21\x23-\x7e]{1,88}"')
@@ -41,6 +43,7 @@ class PartFile:
         self.path = path
         self.etag = etag
         self._file = file
+        self._gathered = bytearray()
 
     @classmethod
     def left_over(cls, target: Path) -> PartFile | None:
@@ -89,8 +92,11 @@ class PartFile:
         return size
 
     async def write(self, piece: bytes) -> None:
-        """Add a piece."""
-        await asyncio.to_thread(self._file.write, piece)
+        """Add a piece; it is on disk, at the latest, when the part is let go of."""
+        self._gathered += piece
+        if len(self._gathered) >= _GATHERED:
+            gathered, self._gathered = self._gathered, bytearray()
+            await asyncio.to_thread(self._file.write, gathered)
 
     def publish(self, target: Path, *, overwrite: bool) -> None:
         """Let the file appear, whole.
@@ -98,7 +104,7 @@ class PartFile:
         Raises:
             FileExistsError: it is there, and is not to be overwritten.
         """
-        self._file.flush()
+        self._flush()
         if overwrite:
             self.path.replace(target)
             return
@@ -108,12 +114,18 @@ class PartFile:
             raise FileExistsError(errno.EEXIST, "is there already", str(target)) from None
         self.path.unlink()
 
+    def _flush(self) -> None:
+        gathered, self._gathered = self._gathered, bytearray()
+        self._file.write(gathered)
+        self._file.flush()
+
     def discard(self) -> None:
         """Nothing of it is wanted."""
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of it; what nobody could go on from is removed."""
+        self._flush()
         self._file.close()
         if not self.etag:
             self.discard()
