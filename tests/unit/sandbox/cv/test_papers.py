@@ -108,3 +108,16 @@ def test_instructions_in_a_cv_are_neither_followed_nor_copied() -> None:
     assert answer["skills"] == ["DATEV", "Excel"]
     told = json.dumps(answer).lower()
     assert not any(word in told for word in ("elon", "nobel", "ignor", "api key", "10/10", "administrator"))
+
+
+def test_a_date_that_slipped_below_its_title_is_not_lost() -> None:
+    answer = read(
+        "Ada Byron\n\nWork experience\nCFO, Acme Ltd    2019 – present\n- Cut costs\nController, Beta plc\n"
+        "2010 – 2019\n- Closed the books\n"
+    )
+    assert [
+        (job["title"], job["start_date"], job["key_achievements"]) for job in answer["work_experience"]
+    ] == [
+        ("CFO", "2019", ["Cut costs"]),
+        ("Controller", "2010", ["Closed the books"]),
+    ]

@@ -17,7 +17,7 @@ __all__ = ["Contact", "find_contact", "find_email", "is_contact_line", "strip_co
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _LINKEDIN = re.compile(r"(?:https?://)?(?:[\w-]+\.)?linkedin\.com/(?:in|pub)/[\w%.-]+/?", re.IGNORECASE)
 _URL = re.compile(
-    r"(?:https?://|www\.)[^\s|,;()<>·•]+|\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|me|de|fr|es|it|uk|eu|nl|pl|ch|at|"
+    r"(?:https?://|www\.)[^\s|,;()<>·•]+|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,5}(?:com|org|net|io|dev|me|de|fr|es|it|uk|eu|nl|pl|ch|at|"
     r"be|info|tech|ai|app|co|pt|se|no|dk|fi|ie|in|ca|au|design|blog|page|site|online)(?:/[^\s|,;()<>·•]*)?(?![\w@.])",
     re.IGNORECASE,
 )

@@ -134,7 +134,8 @@ def _starts(seen: Sequence[_Seen], anchors: Sequence[int], above: int) -> list[i
         floor = anchors[number - 1] + 1 if number else 0
         start = anchor
         taken = 0
-        while start > floor and taken < above:
+        most = max(above, 1) if _stands_alone(seen, anchor) else above
+        while start > floor and taken < most:
             before = seen[start - 1]
             if not before.header_like or (seen[start].line.after_blank and seen[start].rest and taken == 0):
                 break
@@ -148,12 +149,16 @@ def _starts(seen: Sequence[_Seen], anchors: Sequence[int], above: int) -> list[i
             taken += 1
             if seen[start].line.after_blank:
                 break
-        if not seen[anchor].rest and start == anchor and starts and anchor - starts[-1] <= 2 and number:
-            former = seen[starts[-1] : anchor]
-            if all(each.span is None for each in former):
-                start = starts.pop()
         starts.append(start)
     return starts
+
+
+def _stands_alone(seen: Sequence[_Seen], anchor: int) -> bool:
+    """Whether a date has no title beside or below it, so that it must belong to the line above."""
+    if seen[anchor].rest:
+        return False
+    below = seen[anchor + 1] if anchor + 1 < len(seen) else None
+    return below is None or below.span is not None or not below.header_like
 
 
 def _stands_apart(seen: Sequence[_Seen], place: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headway.sandbox.answers.cv.dates import find_span
@@ -21,6 +22,8 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _PAGE_WORD = re.compile(r"page|seite|p[aá]gina|strona|sida|side|pag|/|\bof\b|von|\bde\b|sur", re.IGNORECASE)
+_LONGEST_LINE = 500
+_MOST_LINES = 6_000
 _SPACED = re.compile(r"^(?:[^\W_] ){3,}[^\W_]$")
 _CELLS = re.compile(r"^\s*\|\s*(.*?)\s*\|\s*$")
 _RULE = re.compile(r"^[\s_=\-–—*~#.|+]{3,}$")
@@ -53,7 +56,9 @@ def read_lines(text: str) -> list[Line]:
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
     text = text.replace("\t", "    ").replace("\f", "\n").replace("\u00a0", " ").replace("\u200b", "")
     text = re.sub("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad]", "", text)
-    raw = _columns_apart([line.rstrip() for line in text.split("\n")])
+    raw = _columns_apart(
+        [piece for line in text.split("\n") for piece in _bounded(line.rstrip())][:_MOST_LINES]
+    )
     repeated = _repeated(raw)
     lines: list[Line] = []
     blank = True
@@ -70,6 +75,16 @@ def read_lines(text: str) -> list[Line]:
             lines.append(Line(content, bullet is not None, blank))
             blank = False
     return lines
+
+
+def _bounded(line: str) -> Iterator[str]:
+    """A line in pieces that no pattern takes long for; only endless prose has more than one."""
+    while len(line) > _LONGEST_LINE:
+        cut = line.rfind(" ", _LONGEST_LINE // 2, _LONGEST_LINE)
+        cut = cut if cut > 0 else _LONGEST_LINE
+        yield line[:cut].rstrip()
+        line = line[cut:].lstrip()
+    yield line
 
 
 def _together(text: str) -> str:
