@@ -66,6 +66,7 @@ def make_video(
         if bit_rate:
             picture.bit_rate = bit_rate
         sound = container.add_stream("aac", rate=_SOUND, layout="mono")
+        sound.bit_rate = 12_000
         words = container.add_stream("mov_text" if path.suffix == ".mp4" else "subrip")
         words.codec_context.subtitle_header = _ASS
         words.time_base = Fraction(1, 1000)
