@@ -20,8 +20,12 @@ __all__ = ["APPENDED", "FIELDS", "understood"]
 Reader = Callable[[Sequence[str], date], Any]
 
 _MOST_AMOUNT = Decimal("999999999999")
-_AMOUNT = re.compile(r"(\d[\d.,'’ ]*)\s*(k|thousand|tausend|mille|mil|m|million|millionen)?\b", re.IGNORECASE)
-_THOUSANDS = re.compile(r"(?<=\d)[.,'’ ](?=\d{3}(?:\D|$))")
+_AMOUNT = re.compile(
+    r"(\d{1,3}(?:[ .,'’]\d{3})+(?!\d)(?:[.,]\d{1,2})?|\d+(?:[.,]\d+)?)"
+    r"\s*(k|thousand|tausend|mille|mil|m|millions?|millionen)?\b",
+    re.IGNORECASE,
+)
+_THOUSANDS = re.compile(r"(?<=\d)[ .,'’](?=\d{3}(?:\D|$))")
 _CURRENCY = re.compile(r"\b[A-Z]{3}\b")
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "euro": "EUR", "dollar": "USD",
           "pound": "GBP", "franken": "CHF", "franc": "CHF"}  # fmt: skip
@@ -116,20 +120,26 @@ def _languages(values: Sequence[str], today: date) -> list[dict[str, str]]:
 
 
 def _amounts(values: Sequence[str]) -> list[Decimal]:
-    amounts = []
-    for number, scale in _AMOUNT.findall(" ".join(values)):
-        digits = _THOUSANDS.sub("", number.strip(" .,'’")).replace(",", ".")
-        try:
-            amount = Decimal(digits)
-        except InvalidOperation:
-            continue
-        factor = {"": 1, "m": 1_000_000}.get(scale.lower(), 1_000_000 if "million" in scale.lower() else 1000)
-        if 0 <= amount * factor <= _MOST_AMOUNT:
-            amounts.append((amount * factor, bool(scale)))
-    # "between 90 and 110k": what is said of the last holds for all that would be tiny without it.
-    if len(amounts) > 1 and amounts[-1][1] and not amounts[0][1] and amounts[0][0] < 1000 <= amounts[-1][0]:
-        return [amounts[0][0] * 1000, *(amount for amount, _ in amounts[1:])]
-    return [amount for amount, _ in amounts]
+    amounts: list[tuple[Decimal, int]] = []
+    for value in values:
+        for number, scale in _AMOUNT.findall(value):
+            digits = _THOUSANDS.sub("", number).replace(",", ".")
+            factor = _factor(scale.lower())
+            try:
+                amount = Decimal(digits) * factor
+            except InvalidOperation:
+                continue
+            if 0 <= amount <= _MOST_AMOUNT:
+                amounts.append((amount, factor))
+    # "between 90 and 110k": what is said of the last holds for what would be tiny without it.
+    last = amounts[-1][1] if amounts else 1
+    return [amount * last if factor == 1 < last and amount < 1000 else amount for amount, factor in amounts]
+
+
+def _factor(scale: str) -> int:
+    if not scale:
+        return 1
+    return 1_000_000 if scale == "m" or scale.startswith("million") else 1000
 
 
 def _amount(values: Sequence[str], today: date) -> float | None:
