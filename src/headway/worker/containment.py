@@ -7,16 +7,17 @@ import contextvars
 import inspect
 import logging
 import os
+import types
 import weakref
 from collections.abc import Coroutine, Generator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from headway.errors import HeadwayError
 from headway.worker.attempt import Attempt
 from headway.worker.observations import Observations
 
-__all__ = ["RUNNING_ATTEMPT", "Containment"]
+__all__ = ["RUNNING_ATTEMPT", "Containment", "stay_in_process"]
 
 _log = logging.getLogger("headway.worker")
 
@@ -24,6 +25,40 @@ RUNNING_ATTEMPT: ContextVar[Attempt | None] = ContextVar("headway_attempt", defa
 """The execution that this task or thread works for."""
 
 _FORKED_STATUS = 70
+
+T = TypeVar("T")
+
+
+@types.coroutine
+def stay_in_process(coro: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await something that may fork: the copy of the process ends as soon as it comes back or waits.
+
+    It shares every socket with its original, event loop included, and must not take another turn of it.
+
+    Args:
+        coro: A handler, or a task of one.
+    """
+    pid = os.getpid()
+    value, error = None, None
+    while True:
+        try:
+            waits_for = coro.send(value) if error is None else coro.throw(error)
+        except StopIteration as end:
+            if os.getpid() != pid:
+                os._exit(_FORKED_STATUS)
+            result: T = end.value
+            return result
+        except BaseException:
+            if os.getpid() != pid:
+                os._exit(_FORKED_STATUS)
+            raise
+        if os.getpid() != pid:
+            os._exit(_FORKED_STATUS)
+        value, error = None, None
+        try:
+            value = yield waits_for
+        except BaseException as thrown:  # noqa: BLE001 - a cancellation is the coroutine's to see
+            error = thrown
 
 
 class Containment:
@@ -124,19 +159,11 @@ class Containment:
         )
         self._observations.incident("handler_forked", attempt.job)
 
-    def forked_away(self) -> None:
-        """In the child: its loop shares every socket with the parent's, and must not take another turn."""
-        if self._loop is not None:
-            try:
-                self._loop.call_soon(os._exit, _FORKED_STATUS)
-            except RuntimeError:
-                os._exit(_FORKED_STATUS)
-
 
 async def _contained(coro: Coroutine[Any, Any, Any]) -> Any:
     """An exit out of a task would end the loop, and every job with it."""
     try:
-        return await coro
+        return await stay_in_process(coro)
     except (SystemExit, KeyboardInterrupt) as error:
         raise HeadwayError(
             f"a task of the handler raised {type(error).__name__}, which would end the whole worker",
@@ -162,14 +189,9 @@ def _install_fork_hooks() -> None:
     if _hooked:
         return
     _hooked = True
-    os.register_at_fork(after_in_parent=_in_parent, after_in_child=_in_child)
+    os.register_at_fork(after_in_parent=_in_parent)
 
 
 def _in_parent() -> None:
     for guard in list(_GUARDED):
         guard.forked_here()
-
-
-def _in_child() -> None:
-    for guard in list(_GUARDED):
-        guard.forked_away()

@@ -19,6 +19,7 @@ from headway.errors import HeadwayError, InvalidRequest, LeaseLost
 from headway.worker.attempt import Attempt, plain_text
 from headway.worker.blocking_tools import BlockingTools
 from headway.worker.bridge import Operations, Stopped, ThreadBridge
+from headway.worker.containment import stay_in_process
 from headway.worker.context import Context
 from headway.worker.ending import LOST, Ending
 from headway.worker.faults import describe, payload_fault
@@ -90,9 +91,8 @@ class Executor:
             return Ending("failed", fault=payload_fault(error))
         try:
             if spec.run_in == "async":
-                value = await (
-                    spec.handler(context, payload) if spec.shape.takes_payload else spec.handler(context)
-                )
+                arguments = (context, payload) if spec.shape.takes_payload else (context,)
+                value = await stay_in_process(spec.handler(*arguments))
             elif spec.run_in == "process" and self.processes is not None:
                 value = await self._in_process(attempt, context, payload)
             else:
