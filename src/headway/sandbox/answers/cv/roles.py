@@ -68,7 +68,12 @@ def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
     labelled = _labelled_roles(lines)
     if labelled:
         return [replace(role, board=boards or is_board_title(role.title)) for role in labelled]
-    entries = divide_entries(_continued(lines), lambda text: _may_begin(text, boards=boards), _completes)
+    told = _continued(lines)
+    entries = divide_entries(told, lambda text: _may_begin(text, boards=boards), _completes)
+    dated = [entry for entry in entries if entry.span is not None]
+    if sum(len(entry.header) > 1 for entry in dated) * 2 > len(dated):
+        # Most have the employer in a line of its own: then the others have it too.
+        entries = divide_entries(told, lambda text: _may_begin(text, boards=boards), _completes_by_habit)
     first = _order(entries)
     roles = [_role(entry, first, boards=boards) for entry in entries]
     inherit = any(len(entry.header) > 1 for entry in entries)
@@ -81,10 +86,10 @@ def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
             and not _OWN_ACCOUNT.search(fold(role.title))
         ):
             roles[place] = replace(role, company=roles[place - 1].company)
-    told = [role for role in roles if role.title or role.company]
+    named = [role for role in roles if role.title or role.company]
     return [
         role
-        for role, after in zip_longest(told, told[1:])
+        for role, after in zip_longest(named, named[1:])
         # An employer's own line above its titles is not one more role.
         if role.title or role.achievements or after is None or after.company != role.company
     ]
@@ -117,6 +122,15 @@ def _completes(header: Sequence[str], text: str) -> bool:
     if title:
         return company_score(text) > 0 or not adds_title
     return adds_title
+
+
+def _completes_by_habit(header: Sequence[str], text: str) -> bool:
+    """As ``_completes``, in a section where employers stand in lines of their own."""
+    if _completes(header, text):
+        return True
+    if len(header) != 1 or company_score(header[0]) or len(text.split()) > 8 or text.endswith("."):
+        return False
+    return title_score(header[0]) > 0 and title_score(text) < 0.5 and not is_board_title(text)
 
 
 def _parts(header: str) -> list[str]:
@@ -181,6 +195,8 @@ def _role(entry: Entry, first: str, *, boards: bool) -> Role:
     title, company = _title_and_company(named, first)
     if company and not places and (town := _TOWN.search(company)) and company_score(company[: town.start()]):
         company, places = company[: town.start()], [town[1]]
+    if company is None and title and entry.group is None:
+        company, places = _employer_among(places)
     location = ", ".join(dict.fromkeys(places)) or None
     if entry.group and company is None:
         company = ", ".join(part for part in _parts(entry.group) if not is_place(part)) or None
@@ -206,6 +222,16 @@ def _role(entry: Entry, first: str, *, boards: bool) -> Role:
         size=size[0].strip() if size else None,
         board=boards or is_board_title(title),
     )
+
+
+def _employer_among(places: Sequence[str]) -> tuple[str | None, list[str]]:
+    """``Aarhus Kabelværk, Aarhus``: what looks like a place, but begins with no known one, where an employer
+    is missing."""
+    for number, place in enumerate(places):
+        name, comma, town = place.partition(", ")
+        if comma and not is_place(name) and not re.search(r"\d", name):
+            return name, [*places[:number], town, *places[number + 1 :]]
+    return None, list(places)
 
 
 def _title_and_company(lines: Sequence[Sequence[str]], first: str) -> tuple[str | None, str | None]:
