@@ -38,6 +38,9 @@ fuzz: env ## Look for new counterexamples to every property test
 bench: env ## The figures the issues ask for, beside their references
 	$(BIN)/python -m bench
 
+soak: env ## Storms over workers for MINUTES (20): kills, cuts, restarts, wrong clocks
+	PYTHONPATH=tests $(BIN)/python -m acceptance.chaos.soak --minutes $(or $(MINUTES),20)
+
 lock: env ## Resolve requirements.lock anew, and the image's from it (names no registry host)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra worker --extra otel --extra pipelines --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file docker/requirements.lock
