@@ -65,6 +65,7 @@ class BatchWatcher:
             while not self._finished:
                 await updates.room()
                 await self._step(connection, updates, listener, cadence)
+            updates.close()
 
     @property
     def _finished(self) -> bool:

@@ -32,10 +32,16 @@ class Cadence:
         self._clock = asyncio.get_running_loop()
         self.due = self._clock.time() + first
 
-    def hears(self) -> None:
-        """Realtime hears from now on."""
+    def hears(self, *, head_start: float | None = None) -> None:
+        """Realtime hears from now on.
+
+        Args:
+            head_start: Read in so many seconds, unless a message comes first.
+        """
         self._hears = True
         self._quiet = self._policy.quiet
+        if head_start is not None:
+            self.due = self._clock.time() + head_start
 
     def deaf(self) -> None:
         """Realtime does not hear any more."""

@@ -63,6 +63,8 @@ class JobWatcher:
                 while not feed.ended:
                     await updates.room()
                     await self._step(connection, updates, listener, cadence)
+                # Nobody need wait until the server has let the topic go.
+                updates.close()
         finally:
             if self._leased:
                 connection.leases.drop(topic)

@@ -11,16 +11,17 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 
 from headway.client.connection import Connection
+from headway.client.end_watcher import End, EndWatcher
 from headway.client.job_watcher import JobWatcher
 from headway.client.reading import read_result, read_snapshot
 from headway.client.telling import OnUpdate
 from headway.client.watch import Watch
 from headway.core.feed import Update
-from headway.core.job import Snapshot
+from headway.core.job import JobState
 from headway.core.validation import field_path
 from headway.errors import HeadwayError, JobCancelled, JobEnded, JobFailed, SchemaMismatch, TimedOut
 
-__all__ = ["as_type", "result_of", "wait_for_result"]
+__all__ = ["as_type", "wait_for_result"]
 
 _log = logging.getLogger("headway.client")
 
@@ -40,35 +41,46 @@ async def wait_for_result(
         JobFailed, JobCancelled: it has ended otherwise.
         TimedOut: it has not ended in time; it goes on.
     """
-    last: Update | None = None
+    connection.refuse_if_closed()
+    waiter = EndWatcher(job_id, fresh=fresh)
     try:
-        async with (
-            asyncio.timeout(timeout),
-            Watch(connection, JobWatcher(job_id, fresh=fresh), on_update) as watch,
-        ):
-            async for update in watch:
-                last = update
-            if last is None:
-                raise connection.closed_error()
-            return as_type(await result_of(connection, job_id, last), into)
+        async with asyncio.timeout(timeout):
+            if on_update is None:
+                end = await waiter.wait(connection)
+            else:
+                end = await _watch_to_the_end(connection, JobWatcher(job_id, fresh=fresh), on_update)
+            return as_type(await _result_of(connection, job_id, end), into)
     except TimeoutError:
-        raise _late(timeout, last) from None
+        raise _late(timeout, waiter.state) from None
 
 
-async def result_of(connection: Connection, job_id: UUID, last: Update) -> Any:
-    """The result of a job whose last update this is.
+async def _watch_to_the_end(connection: Connection, watcher: JobWatcher, on_update: OnUpdate[Update]) -> End:
+    """The end of a job whose every step somebody wants to be told."""
+    last: Update | None = None
+    watch = Watch(connection, watcher, on_update)
+    try:
+        async for update in watch:
+            last = update
+    finally:
+        watch.release()
+    if last is None:
+        raise connection.closed_error()
+    return End(last.job, last.event, last.snapshot)
+
+
+async def _result_of(connection: Connection, job_id: UUID, end: End) -> Any:
+    """The result that a job has ended with.
 
     Raises:
         JobFailed, JobCancelled: it has none.
     """
-    if last.status == "completed":
-        if last.snapshot is not None and not last.snapshot.result_omitted:
-            return last.snapshot.result
-        event = last.event
-        if event is not None and event.has_result:
-            return event.result
-        return await read_result(connection, job_id)
-    raise await _ended(connection, job_id, last)
+    if end.state.status != "completed":
+        raise await _failure(connection, job_id, end)
+    if end.snapshot is not None and not end.snapshot.result_omitted:
+        return end.snapshot.result
+    if end.event is not None and end.event.has_result:
+        return end.event.result
+    return await read_result(connection, job_id)
 
 
 def as_type(result: Any, into: Any) -> Any:
@@ -97,25 +109,25 @@ def _adapter(into: Any) -> TypeAdapter[Any]:
     return TypeAdapter(into)
 
 
-async def _ended(connection: Connection, job_id: UUID, last: Update) -> JobEnded:
-    snapshot: Snapshot | None = last.snapshot
+async def _failure(connection: Connection, job_id: UUID, end: End) -> JobEnded:
+    snapshot = end.snapshot
     if snapshot is None:
         try:
             snapshot = await read_snapshot(connection, job_id)
         except HeadwayError as error:
             # What is known already is worth more than the reason for which more is not.
             _log.info("the last snapshot of job %s could not be read: %s", job_id, error)
-    if last.status == "cancelled":
-        reason = last.event.reason if last.event is not None else snapshot and snapshot.cancel_reason
+    if end.state.status == "cancelled":
+        reason = end.event.reason if end.event is not None else snapshot and snapshot.cancel_reason
         said = f": {reason}" if reason else ""
         return JobCancelled(f"the job was cancelled{said}", snapshot=snapshot)
-    fault = last.error
+    fault = end.state.error
     if fault is None:
         return JobFailed(snapshot=snapshot)
     return JobFailed(fault.message, hint=fault.hint, code=fault.code, snapshot=snapshot)
 
 
-def _late(timeout: float | None, last: Update | None) -> TimedOut:
+def _late(timeout: float | None, last: JobState | None) -> TimedOut:
     known = "" if last is None else f"; it is {last.status} at {last.percent:g} %"
     return TimedOut(
         f"the job has not ended within {timeout:g} s{known}",

@@ -69,13 +69,18 @@ class Watch(AsyncIterator[T], Generic[T]):
             self._teller.put(update)
         return update
 
-    async def aclose(self) -> None:
-        """Release everything; safe to call twice."""
+    def release(self) -> None:
+        """Let go of everything, without waiting until it has gone; safe to call twice."""
         self._ended = True
-        task = self._task
-        self._release()
-        if task is not None:
-            await asyncio.wait({task})
+        _cancel(self._task, self._teller)
+        if self._updates is not None:
+            self._updates.close()
+
+    async def aclose(self) -> None:
+        """Release everything, and wait until it has gone; safe to call twice."""
+        self.release()
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,12 +111,7 @@ class Watch(AsyncIterator[T], Generic[T]):
         self._ended = True
         if self._teller is not None:
             await self._teller.finish(self._connection.policy.callback_grace)
-        self._release()
-
-    def _release(self) -> None:
-        _cancel(self._task, self._teller)
-        if self._updates is not None:
-            self._updates.close()
+        self.release()
 
 
 def _cancel(task: asyncio.Task[None] | None, teller: Teller[T] | None) -> None:
