@@ -150,6 +150,21 @@ async def test_signed_addresses_work_without_a_user(house: House, ada: Party, tm
         assert signed.token not in repr(signed)
 
 
+async def test_a_file_that_came_into_being_meanwhile_is_not_replaced(house: House, ada: Party) -> None:
+    files = house.files(ada)
+    path = f"{ada.user_id}/race.bin"
+    others: list[str] = []
+
+    async def overtake(progress: TransferProgress) -> None:
+        if progress.done > 6 * MIB and not others:
+            others.append((await files.upload(b"first", path=path)).path)
+
+    with pytest.raises(Conflict) as refusal:
+        await files.upload(bytes(7 * MIB), path=path, on_progress=overtake)
+    assert refusal.value.hint == "Pass replace=True, or another path."
+    assert await files.read(f"job-files/{path}") == b"first"
+
+
 @pytest.mark.parametrize(
     ("content", "options", "hint"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from uuid import uuid4
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from headway import AsyncHeadway
-from headway.web import bearer_token, exception_handlers, sse_response, status_response
+from headway.web import bearer_token, exception_handlers, open_stream, sse_response, status_response
 
 from .conftest import Event, Person, Site, events_of, served
 
@@ -194,6 +195,20 @@ async def test_a_list_is_streamed_too(site: Site, ada: Person) -> None:
         event: Event = await anext(stream)
         assert (event.data["job"]["id"], event.data["appeared"]) == (str(second.id), True)
         assert event.id is None
+
+
+async def test_a_batch_is_streamed_to_its_end(site: Site, ada: Person) -> None:
+    kind = kind_of("batch")
+    worker = await site.worker(kind)
+    batch = await ada.hw.submit_many([{"kind": kind}] * 2, batch_name="two")
+    stream = await open_stream(batch)
+    frames = aiter(stream)
+    first = json.loads((await anext(frames)).decode().removeprefix("data: "))
+    assert (first["total"], first["completed"], first["ended"]) == (2, 0, False)
+    for lease in await worker.claim(2):
+        await worker.finish(lease)
+    rest = [json.loads(frame.decode().removeprefix("data: ")) async for frame in frames if frame[:1] == b"d"]
+    assert (rest[-1]["completed"], rest[-1]["ended"]) == (2, True)
 
 
 async def test_watches_are_released_when_no_stream_begins(site: Site, ada: Person) -> None:

@@ -93,7 +93,7 @@ async def _print_updates(job: JobHandle, after_seq: int | None, follow_retries: 
 async def _show(jobs: Sequence[JobHandle], after_seq: int | None, follow_retries: bool) -> list[Update]:
     from headway.display import ProgressDisplay
 
-    with ProgressDisplay(console=console()) as display:
+    with ProgressDisplay(console=console(), outputs=8 if len(jobs) == 1 else 2) as display:
         return await display.follow(*jobs, after_seq=after_seq, follow_retries=follow_retries)
 
 

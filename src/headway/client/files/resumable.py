@@ -22,6 +22,7 @@ __all__ = ["ResumableUpload"]
 _log = logging.getLogger(__name__)
 
 _GONE = 410
+_LOCKED = 423
 _FAREWELL_S = 10.0
 
 
@@ -122,6 +123,7 @@ class ResumableUpload:
                 if failures >= MOST_FAILURES:
                     raise _interrupted(error, self._claim.remembers) from error
                 _log.info("upload of %s was interrupted at %d: %s", self._source.name, self._offset, error)
+                refused = error if isinstance(error, Conflict) and error.status != _LOCKED else None
                 await asyncio.sleep(pause_after(failures, error))
             there = await self._offset_of(upload_id)
             if there is None:
@@ -133,6 +135,9 @@ class ResumableUpload:
                     )
                 begun_anew = True
                 upload_id, there = await self._create(), 0
+            if refused is not None and there == self._offset:
+                # Not about how far we are: another file is in its place by now.
+                raise refused
             if there > self._offset:
                 failures = 0
             self._offset = there
