@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from headway.client.page import Page
     from headway.client.policy import ClientPolicy
     from headway.client.proxies import RequestOrigin
-    from headway.client.sync import Headway, SyncBatchHandle, SyncJobHandle
-    from headway.client.webhooks import (
-        Webhook,
-        check_webhook_signature,
-        sign_webhook,
-        verify_webhook,
-    )
+    from headway.client.reading import LogLine, UsageRecord
+    from headway.client.sync import Headway, SyncBatchHandle, SyncJobHandle, SyncWatch
+    from headway.client.watch import Watch
+    from headway.client.webhooks import Webhook, check_webhook_signature, sign_webhook, verify_webhook
+    from headway.core.answers import BatchSnapshot
+    from headway.core.event import JobEvent
     from headway.core.feed import Update
-    from headway.core.job import Snapshot
+    from headway.core.job import JobBrief, JobRecord, Snapshot
+    from headway.core.listing import JobUpdate
     from headway.core.parts import FileRef, Stage
     from headway.core.retry import RetryPolicy
     from headway.core.retry_after import retry_after_of
+    from headway.core.submission import Notify
     from headway.errors import (
         ApiError,
         BudgetExceeded,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         TimedOut,
         TransportError,
     )
+    from headway.link import LinkPolicy
     from headway.outbound.transport import GuardedTransport
     from headway.settings import ClientSettings, WorkerSettings
     from headway.worker.children import ChildResult
@@ -61,6 +63,7 @@ __all__ = [
     "ApiError",
     "AsyncHeadway",
     "BatchHandle",
+    "BatchSnapshot",
     "BudgetExceeded",
     "Cancel",
     "ChildResult",
@@ -76,12 +79,19 @@ __all__ = [
     "Headway",
     "HeadwayError",
     "InvalidRequest",
+    "JobBrief",
     "JobCancelled",
     "JobEnded",
+    "JobEvent",
     "JobFailed",
     "JobHandle",
+    "JobRecord",
+    "JobUpdate",
     "LeaseLost",
+    "LinkPolicy",
+    "LogLine",
     "NotFound",
+    "Notify",
     "Page",
     "RequestOrigin",
     "Retry",
@@ -94,11 +104,14 @@ __all__ = [
     "SyncBatchHandle",
     "SyncContext",
     "SyncJobHandle",
+    "SyncWatch",
     "TimedOut",
     "TransferProgress",
     "TransportError",
     "Update",
     "Upload",
+    "UsageRecord",
+    "Watch",
     "Webhook",
     "Worker",
     "WorkerApi",
@@ -114,6 +127,7 @@ __all__ = [
 _HOMES = {
     "AsyncHeadway": "headway.client.headway",
     "BatchHandle": "headway.client.handles",
+    "BatchSnapshot": "headway.core.answers",
     "Cancel": "headway.worker.outcomes",
     "ChildResult": "headway.worker.children",
     "ClientPolicy": "headway.client.policy",
@@ -122,7 +136,14 @@ _HOMES = {
     "FileRef": "headway.core.parts",
     "GuardedTransport": "headway.outbound.transport",
     "Headway": "headway.client.sync",
+    "JobBrief": "headway.core.job",
+    "JobEvent": "headway.core.event",
     "JobHandle": "headway.client.handles",
+    "JobRecord": "headway.core.job",
+    "JobUpdate": "headway.core.listing",
+    "LinkPolicy": "headway.link",
+    "LogLine": "headway.client.reading",
+    "Notify": "headway.core.submission",
     "Page": "headway.client.page",
     "RequestOrigin": "headway.client.proxies",
     "RetryPolicy": "headway.core.retry",
@@ -133,9 +154,12 @@ _HOMES = {
     "SyncBatchHandle": "headway.client.sync",
     "SyncContext": "headway.worker.sync_context",
     "SyncJobHandle": "headway.client.sync",
+    "SyncWatch": "headway.client.sync",
     "TransferProgress": "headway.client.files",
     "Update": "headway.core.feed",
     "Upload": "headway.client.files",
+    "UsageRecord": "headway.client.reading",
+    "Watch": "headway.client.watch",
     "Webhook": "headway.client.webhooks",
     "Worker": "headway.worker.worker",
     "WorkerApi": "headway.worker.routes",
