@@ -71,4 +71,9 @@ async def spent_so_far(ctx: Context) -> Decimal:
         .execute()
     )
     rows: list[dict[str, str]] = answer.data  # type: ignore[assignment]
-    return Decimal(rows[0]["spent"]) if rows else Decimal(0)
+    return _plain(Decimal(rows[0]["spent"])) if rows else Decimal(0)
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """An amount without the zeros that the ledger keeps behind it."""
+    return amount.quantize(Decimal(1)) if amount == amount.to_integral_value() else amount.normalize()
