@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from headway import Context, RetryPolicy, Stage, Worker
+from headway import Context, RetryPolicy, Snooze, Stage, Worker
 from workers.talk_track.deck import read_deck
 from workers.talk_track.payload import TalkTrackPayload, TalkTrackResult
 from workers.talk_track.storing import save_talk_track
@@ -31,7 +31,7 @@ worker = Worker()
     result_limit=8 * 1024 * 1024,
     description="Writes what to say to the slides of a deck, ten slides at a time.",
 )
-async def generate_talk_track(ctx: Context, payload: TalkTrackPayload) -> TalkTrackResult:
+async def generate_talk_track(ctx: Context, payload: TalkTrackPayload) -> TalkTrackResult | Snooze:
     """Read the deck, write it portion by portion, store the talk as one row."""
     ctx.stage("reading", "Reading the deck")
     deck = await read_deck(ctx, payload)
@@ -39,7 +39,8 @@ async def generate_talk_track(ctx: Context, payload: TalkTrackPayload) -> TalkTr
     ctx.stage("writing", f"Writing {total} slides")
 
     talk = Talk(ctx, deck, payload.options)
-    await talk.write()
+    if not await talk.write():
+        return Snooze(0)
 
     ctx.stage("saving", "Saving the talk")
     identity = await ctx.step("save", save_talk_track, ctx, payload, deck.title, talk.chunks)

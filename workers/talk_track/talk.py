@@ -35,8 +35,11 @@ class Talk:
         """How long it takes to say what is written so far."""
         return sum(slide.seconds for chunk in self.chunks for slide in chunk.slides)
 
-    async def write(self) -> None:
-        """Write what is not written yet."""
+    async def write(self) -> bool:
+        """Write what is not written yet; whether that was all.
+
+        A worker that is told to stop finishes the portion at hand, which is paid for, and begins no other.
+        """
         total = len(self._deck.slides)
         done = 0
         for portion in chunks_of(self._deck.slides):
@@ -44,7 +47,10 @@ class Talk:
             done += len(portion)
             self._ctx.metrics(slides_done=done, slides_total=total, seconds=self.seconds)
             self._ctx.progress(done, total, f"{done} of {total} slides written")
+            if self._ctx.told_to_stop and done < total:
+                return False
         await self._telling.catch_up()
+        return True
 
     async def _portion(self, portion: Sequence[Slide]) -> None:
         written = False

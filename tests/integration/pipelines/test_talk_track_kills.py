@@ -1,4 +1,4 @@
-"""A talk track whose workers are killed without warning, three times."""
+"""A talk track whose workers are killed without warning, and one whose workers are replaced in good order."""
 
 from __future__ import annotations
 
@@ -75,3 +75,23 @@ async def test_three_kills_and_no_slide_is_written_twice(office: Office, tmp_pat
         if update.status == "processing":
             by_attempt.setdefault(update.job.attempt, []).append(update.percent)
     assert all(percents == sorted(percents) for percents in by_attempt.values())
+
+
+async def test_a_deploy_wastes_no_call(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    requests = office.sandbox.sandbox.requests
+    office.sandbox.sandbox.faults.add("slow", provider="openai", seconds=0.2)
+    project = await owner.project()
+    environment = office.sandbox.environment
+    with running_worker(
+        office.stack, "workers.talk_track", log=tmp_path / "old", environment=environment
+    ) as old:
+        job = await owner.hw.submit(KIND, {"slides": slides(60)}, project_id=project)
+        await until(lambda: requests.of(CHAT) >= 2)
+        old.stop()
+        assert (await job.snapshot()).status == "pending"
+    with running_worker(office.stack, "workers.talk_track", log=tmp_path / "new", environment=environment):
+        assert (await job.result(timeout=PATIENCE_S))["slides"] == 60
+    assert requests.of(CHAT) == 6
+    assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("openai")
+    assert {attempt.outcome for attempt in (await job.snapshot()).attempts} == {"snoozed", "completed"}

@@ -145,6 +145,21 @@ async def test_a_later_attempt_goes_on_at_the_first_unfinished_portion(
     assert again.events[0].data["slides"] == kept["slides_0011_0020"]["slides"]
 
 
+async def test_a_worker_that_is_told_to_stop_finishes_its_portion_and_hands_the_job_on(
+    rest: respx.MockRouter, db: AsyncPostgrestClient
+) -> None:
+    recording = await run(
+        db, {"slides": slides(25)}, watch=lambda attempt: setattr(attempt, "told_to_stop", True)
+    )
+    assert (recording.outcome, recording.delay) == ("snoozed", 0)
+    assert recording.steps_run == ["slides_0001_0010"]
+    assert [slide["position"] for event in recording.events for slide in event.data["slides"]] == list(
+        range(1, 11)
+    )
+    last = await run(db, {"slides": slides(10)}, watch=lambda attempt: setattr(attempt, "told_to_stop", True))
+    assert last.outcome == "completed"
+
+
 async def test_a_stored_deck_is_read_once_and_only_from_its_project(
     rest: respx.MockRouter, db: AsyncPostgrestClient
 ) -> None:
