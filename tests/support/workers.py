@@ -43,7 +43,7 @@ class WorkerProcess:
         self, modules: tuple[str, ...], environment: Mapping[str, str], port: int, log: Path
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._log = log
+        self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "headway.cli", "worker", *modules, "--http-port", str(port)],
@@ -66,10 +66,18 @@ class WorkerProcess:
                 raise AssertionError(f"the worker is not ready:\n{self.output}")
             time.sleep(0.05)
 
+    def wait_for(self, words: str) -> None:
+        """Wait until it has written something."""
+        deadline = time.monotonic() + _PATIENCE
+        while words not in self.output:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the worker did not write {words!r}:\n{self.output}")
+            time.sleep(0.02)
+
     @property
     def output(self) -> str:
         """What it has written so far."""
-        return self._log.read_text("utf-8", errors="replace")
+        return self.log.read_text("utf-8", errors="replace")
 
     def kill(self) -> None:
         """End it at once, as a machine that loses its power does."""
@@ -93,6 +101,7 @@ def running_worker(
     log: Path,
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
+    wait: bool = True,
 ) -> Iterator[WorkerProcess]:
     """A worker that is ready, and gone when the block ends.
 
@@ -102,6 +111,7 @@ def running_worker(
         log: A file for its output.
         environment: More variables, such as the sandbox's.
         port: Of its HTTP port, a free one when omitted; callbacks come to it.
+        wait: Whether to wait until it is ready.
     """
     port = port or free_port()
     variables = {
@@ -112,7 +122,8 @@ def running_worker(
     }
     worker = WorkerProcess(modules, variables, port, log)
     try:
-        worker.wait_until_ready()
+        if wait:
+            worker.wait_until_ready()
         yield worker
     finally:
         worker.stop()

@@ -1,0 +1,71 @@
+"""Handlers for workers that are killed, drained and replaced.
+
+Run by ``headway worker tests.integration.worker.steady``; ``STEADY_PREFIX`` names kinds and queue. Every run of a
+step is written down in the directory ``STEADY_DIR``, one file per job and step, so that a step that runs twice is
+seen whoever runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from headway import Context, RetryPolicy, Worker
+
+PREFIX = os.environ["STEADY_PREFIX"]
+DIRECTORY = Path(os.environ["STEADY_DIR"])
+
+if skew := float(os.environ.get("STEADY_CLOCK_SKEW", "0")):
+    # This process believes that it is another hour.
+    _true_time, _true_time_ns = time.time, time.time_ns
+    time.time = lambda: _true_time() + skew
+    time.time_ns = lambda: _true_time_ns() + int(skew * 1e9)
+
+worker = Worker()
+
+
+def wrote(ctx: Context, step: str) -> str:
+    """Write a line, in one write, that this step has run to its end."""
+    path = DIRECTORY / f"{ctx.job.id}.{step}"
+    with path.open("a") as file:
+        file.write(f"{ctx.job.attempt} {os.getpid()}\n")
+    return step
+
+
+@worker.job(
+    f"{PREFIX}.steps",
+    queue=PREFIX,
+    stages=["one", "two", "three"],
+    retries=RetryPolicy(max_attempts=50, base=0.1, cap=1),
+    timeout=120,
+)
+async def steps(ctx: Context, payload: dict[str, Any]) -> dict[str, Any]:
+    """Three stages with a step and progress each."""
+    done = []
+    for stage in ("one", "two", "three"):
+        ctx.stage(stage)
+        for part in range(3):
+            ctx.progress(part, 3)
+            await asyncio.sleep(payload.get("seconds", 0.05) / 9)
+        done.append(await ctx.step(stage, wrote, ctx, stage))
+    return {"done": done}
+
+
+@worker.job(f"{PREFIX}.waits", queue=PREFIX, timeout=300)
+async def waits(ctx: Context) -> str:
+    """Runs until the file ``go`` is there; finishes up when told to."""
+    wrote(ctx, "begun")
+    while not (DIRECTORY / "go").exists():
+        await asyncio.sleep(0.02)
+        if ctx.told_to_stop and (DIRECTORY / "polite").exists():
+            return "finished up"
+    return "went on"
+
+
+@worker.job(f"{PREFIX}.poison", queue=PREFIX, retries=RetryPolicy(max_attempts=3, base=0))
+async def poison(ctx: Context) -> None:
+    """Takes its worker down, every time."""
+    os._exit(137)
