@@ -55,7 +55,7 @@ async def gemini_client(settings: LlmSettings | None = None) -> AsyncIterator[ge
     ) as http:
         client = genai.Client(
             api_key=key,
-            # Said outright, or GOOGLE_GENAI_USE_VERTEXAI in the environment would turn it into another service.
+            # Said outright, or GOOGLE_GENAI_USE_VERTEXAI in the environment would make it another service.
             vertexai=False,
             http_options=types.HttpOptions(
                 base_url=str(settings.gemini_base_url).rstrip("/"),

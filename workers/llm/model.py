@@ -82,7 +82,7 @@ class TextModel:
         self._audio = prices.find_or(self._input, adapter.provider, model, "audio_input_token")
         self._places = asyncio.Semaphore(settings.concurrency)
         self.sandbox = False
-        """Whether what it has answered came from the sandbox; one process has one address for all its jobs."""
+        """Whether its last answer came from the sandbox; a process has one address for all its jobs."""
 
     @property
     def provider(self) -> str:

@@ -5,6 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/chat.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -71,7 +72,8 @@ async def chat_completion(sandbox: Sandbox, request: Request) -> Response:
     """
     body = await json_body(request, _KNOWN)
     ask = _read(body, sandbox.images)
-    given = answer(sandbox, ask, sandbox.faults.wanted(request), param="messages")
+    # A long document takes a while to read, and other callers need not wait for it.
+    given = await asyncio.to_thread(answer, sandbox, ask, sandbox.faults.wanted(request), param="messages")
     head = {
         "id": f"chatcmpl-sandbox-{secrets.token_hex(12)}",
         "created": int(time.time()),

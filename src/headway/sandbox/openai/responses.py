@@ -5,6 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/responses.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -66,7 +67,8 @@ async def create_response(sandbox: Sandbox, request: Request) -> Response:
     """
     body = await json_body(request, _KNOWN)
     ask = _read(body, sandbox.images)
-    given = answer(sandbox, ask, sandbox.faults.wanted(request), param="input")
+    # A long document takes a while to read, and other callers need not wait for it.
+    given = await asyncio.to_thread(answer, sandbox, ask, sandbox.faults.wanted(request), param="input")
     shape = _Shape(body, ask, given)
     if body.get("stream"):
         return StreamingResponse(_stream(shape), headers=request_headers(), media_type="text/event-stream")

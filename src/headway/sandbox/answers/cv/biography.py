@@ -29,7 +29,7 @@ def biography(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     facts: dict[str, list[str]] = defaultdict(list)
     for label, value in _LINE.findall(document(text)):
         facts[label.strip().lower()].append(value.strip())
-    sentences = [sentence for sentence in _sentences(facts) if sentence]
+    sentences = [sentence for sentence in _sentences(facts) if sentence] if facts else []
     written = ""
     for sentence in sentences:
         if len(written) + len(sentence) > _MOST_CHARACTERS - len(LABEL):
@@ -52,7 +52,7 @@ def _sentences(facts: Mapping[str, Sequence[str]]) -> list[str]:
         first = f"{name} is known as {headline}{where}."
     boards = facts.get("board", ())
     return [
-        first or f"{name} has a career of {len(roles)} roles{where}.",
+        first or f"{name} has told of {len(roles) or 'no'} roles so far{where}.",
         f"Earlier roles: {_listed([_bare(role) for role in before[:3]])}." if before else "",
         f"On boards: {_listed([_bare(seat) for seat in boards[:3]])}." if boards else "",
         f"Education: {_listed([_bare(degree) for degree in facts.get('degree', ())[:2]])}."
