@@ -18,6 +18,7 @@ _NOTHING = frozenset(
     {"", "-", "–", "—", "n/a", "na", "none", "null", "nil", "unknown", "not specified", "not provided"}
     | {"not mentioned", "not available", "not stated", "undefined"}
 )
+_EMPTY: tuple[Any, ...] = (None, "", [])
 _YES = frozenset({"true", "yes", "y", "1"})
 _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s\-]+")
 _SEPARATORS = re.compile(r"\s*[;\n•]\s*|\s*,\s+(?![^()]*\))")
@@ -95,8 +96,8 @@ class Answer(BaseModel):
         for key, value in document.items():
             name = _BOUNDARY.sub("_", str(key)).lower()
             name = name if name in cls.model_fields else cls.other_names.get(name, name)
-            # The name asked for wins over another one for the same field.
-            if name not in renamed or name == key:
+            # The name asked for wins over another one for the same field, unless nothing stands there.
+            if renamed.get(name) in _EMPTY or (name == key and value not in _EMPTY):
                 renamed[name] = value
         for name, field in cls.model_fields.items():
             if get_origin(field.annotation) is list and name in renamed and renamed[name] is None:

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 __all__ = ["email_address", "phone_number", "web_address"]
 
-_ANGLE = re.compile(r"[<>()\[\]\"']|^mailto:")
+_AROUND = re.compile(r"[<>()\[\]\"'\s]|mailto:", re.IGNORECASE)
 
 
 def email_address(text: str | None, notes: list[str]) -> str | None:
@@ -22,7 +22,7 @@ def email_address(text: str | None, notes: list[str]) -> str | None:
     """
     if not text:
         return None
-    candidate = _ANGLE.sub("", text.strip()).replace(" ", "")
+    candidate = _AROUND.sub("", text)
     try:
         return validate_email(candidate, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError:

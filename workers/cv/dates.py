@@ -20,7 +20,7 @@ _YEARS_AHEAD = 10
 
 _ONGOING = re.compile(
     r"\b(?:present|presently|now|current|currently|today|date|ongoing|continuing|heute|jetzt|aktuell|laufend|"
-    r"gegenwart|derzeit|actuel(?:le)?|actuellement|aujourd'?hui|ce jour|cours|actual(?:idad|mente)?|presente|"
+    r"gegenwart|derzeit|actuel(?:le)?|actuellement|aujourd.?hui|ce jour|cours|actual(?:idad|mente)?|presente|"
     r"hoy|fecha|curso|oggi|attuale|attualmente|corso|atual(?:mente)?|hoje|momento|heden|nu|tegenwoordig|huidig|"
     r"pagaende|nuvarande|idag|i dag|naverende|nutid|obecnie|teraz|nadal|soucasnost|soucasnosti|dosud|nyni|"
     r"настоящее время|сеичас|н\.? ?в|дотепер|теперішніи час|halen|gunumuz|devam|prezent|jelenleg|jelen|"
