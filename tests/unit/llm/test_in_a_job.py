@@ -62,7 +62,7 @@ async def test_a_budget_too_small_ends_the_job_before_the_call(sandbox_server: S
     recording = await run_job(worker, "card.read", {"text": "Name: Ada"}, budget=Decimal("0.000001"))
     assert recording.outcome == "failed"
     assert recording.error is not None
-    assert recording.error.code == "budget_exceeded"
+    assert recording.error.code == "HW501"
     assert sandbox_server.sandbox.requests.as_dict()["total"] == 0
 
 

@@ -35,9 +35,7 @@ def test_it_says_what_the_facts_say() -> None:
 
 
 def test_it_stays_short_and_is_never_empty() -> None:
-    long = FACTS + "\n".join(
-        f"Role: Very long title number {n} at a company (2001 – 2002)" for n in range(90)
-    )
-    assert len(write(long)) <= 900
-    assert write("Name: Ada Byron").startswith("Ada Byron has a career of 0 roles")
+    more = "\n".join(f"Role: Very long title number {n} at a firm (2001 – 2002)" for n in range(90))
+    assert len(write(FACTS + more)) <= 900
+    assert write("Name: Ada Byron").startswith("Ada Byron has told of no roles so far.")
     assert write("nothing to go by") == "nothing to go by (Written by the Headway sandbox, not by a model.)"
