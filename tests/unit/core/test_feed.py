@@ -245,3 +245,28 @@ def test_a_hole_that_is_never_filled_costs_bounded_memory_and_nothing_is_lost() 
     while (after := feed.needs_events_after) is not None:
         told += len(feed.take_events([row(seq) for seq in range(after + 1, min(after + 500, far) + 1)]))
     assert (feed.seq, told) == (far, far - 5)
+
+
+def test_an_update_says_the_usual_things_in_one_step() -> None:
+    feed = started()
+    (progress,) = feed.take_message(message(seq=5, revision=6, percent=20, message="half"))
+    assert (progress.status, progress.percent, progress.stage) == ("processing", 20, progress.job.stage)
+    assert (progress.message, progress.metrics, progress.error) == ("half", {"pages": 2}, None)
+    assert progress.output is None
+    (part,) = feed.take_message(
+        message(event(6, data={"name": "slide", "data": {"n": 1}}), seq=6, revision=7, percent=20)
+    )
+    (step,) = feed.take_message(
+        message(event(7, "step_completed", data={"step": "a", "result": [1]}), seq=7, revision=8, percent=20)
+    )
+    (end,) = feed.take_message(
+        message(event(8, "completed", data={"result": 5}), seq=8, revision=9, percent=100, status="completed")
+    )
+    assert (part.output, step.output, end.output) == ({"n": 1}, [1], 5)
+    assert end.event is not None
+    assert end.event.has_result
+    (large,) = started().take_message(
+        message(event(6, "completed", data={"result_omitted": True}), seq=6, revision=9, status="completed")
+    )
+    assert large.event is not None
+    assert (large.output, large.event.has_result, large.event.result_omitted) == (None, False, True)

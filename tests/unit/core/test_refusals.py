@@ -12,7 +12,7 @@ import httpx
 import pytest
 from postgrest.exceptions import APIError, generate_default_error_message
 from storage3.exceptions import StorageApiError
-from supabase_auth.errors import AuthApiError, AuthSessionMissingError
+from supabase_auth.errors import AuthApiError, AuthRetryableError, AuthSessionMissingError
 
 from headway.core.libraries import error_from_library
 from headway.core.refusals import error_from_response
@@ -304,6 +304,8 @@ def page(status: int) -> APIError:
             "over_request_rate_limit",
         ),
         (AuthSessionMissingError(), InvalidRequest, "invalid_request"),
+        (AuthRetryableError("[Errno 111] Connection refused", 0), TransportError, "transport_error"),
+        (AuthRetryableError("Bad Gateway", 502), TransportError, "transport_error"),
         (httpx.ReadTimeout("x"), TimedOut, "timed_out"),
     ],
 )
