@@ -82,7 +82,7 @@ where j.kind = 'document.generate';
 create view public.processing_jobs with (security_invoker = true) as
 select
   j.id,
-  (i.payload ->> 'video_id') as video_id,
+  coalesce(i.payload ->> 'video_id', v.id::text) as video_id,
   j.project_id,
   j.organization_id,
   j.owner_id as user_id,
@@ -111,6 +111,9 @@ left join lateral (
   from headway.job_steps p
   where p.job_id = j.id
 ) s on true
+left join lateral (
+  select w.id from public.videos w where w.job_id = j.id order by w.created_at limit 1
+) v on true
 where j.kind = 'video.process';
 
 create view public.discovery_jobs with (security_invoker = true) as

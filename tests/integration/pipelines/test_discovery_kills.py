@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from decimal import Decimal
@@ -63,3 +64,28 @@ async def test_a_killed_campaign_goes_on_where_it_was(office: Office, tmp_path: 
     assert await office.usage(job.id) == sandbox.ledger.total()
     assert await office.usage(job.id, "assumed") == Decimal("0.035") + Decimal("0.0245")
     assert Decimal(result["total_cost"]) == await spent(office, job.id)
+
+
+async def test_a_worker_that_is_told_to_stop_hands_its_campaign_on(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    hunts = "/hunter/v2/domain-search"
+    # Slow enough to be told to stop in between, quick enough to finish the lead that it is at.
+    sandbox.faults.add("slow", provider="hunter", seconds=0.3)
+    with worker(office, tmp_path / "log", HEADWAY_DISCOVERY_CONCURRENCY="1") as first:
+        job = await owner.hw.submit(KIND, ASK)
+        await until(lambda: sandbox.requests.of(hunts) == 2)
+        first.process.terminate()
+        assert await asyncio.to_thread(first.process.wait, 30) == 0
+    asked = sandbox.requests.of(hunts)
+    assert 2 <= asked < 10
+    assert (await job.snapshot()).status == "pending"
+    sandbox.faults.clear()
+    with worker(office, tmp_path / "log"):
+        result = await job.result(timeout=PATIENCE_S)
+    searched = {lead["domain"] for lead in await owner.rows("leads") if lead["domain"] and lead["qualified"]}
+    assert sandbox.requests.of(hunts) == len(searched)
+    # No attempt is burnt, and nothing is paid for twice.
+    first_attempt = (await job.snapshot()).attempts[0]
+    assert first_attempt.outcome in ("snoozed", "released")
+    assert Decimal(result["total_cost"]) == sandbox.ledger.total() == await spent(office, job.id)

@@ -92,6 +92,7 @@ async def test_a_video_becomes_a_documentation_while_its_owner_watches(office: O
     assert german["content_text"].startswith("[de] ")
 
     (view,) = seen["processing_jobs"]
+    assert (view["video_id"], view["progress"], view["status"]) == (row["id"], 100, "completed")
     steps = {step["name"]: step["status"] for step in view["steps"]}
     assert {"translate:de", "translate:pt-BR"} <= set(steps)
     assert set(steps.values()) == {"completed"}
