@@ -81,7 +81,8 @@ def _file(package: object, name: str) -> Path:
 
 def _characters_of(path: Path) -> set[str]:
     try:
-        with TTFont(path, lazy=True) as font:
+        # The library leaves a file open that is no font.
+        with path.open("rb") as file, TTFont(file, lazy=True) as font:
             return {chr(code) for code in font.getBestCmap() or {}}
     except (TTLibError, OSError) as error:
         raise ConfigError(
