@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import pytest
 
 from headway.errors import ConfigError
+from headway.sandbox.environment import sandbox_variables
 from headway.sandbox.faults import FaultInvalid, Faults
 from headway.sandbox.ledger import Ledger
 from headway.sandbox.server import SandboxServer
+from headway.sandbox.tokens import count_tokens, cut_to_tokens, image_tokens
 from support.sandbox import sandbox_process
 
 
@@ -119,3 +124,29 @@ def test_it_runs_as_a_process_until_a_signal(number: signal.Signals) -> None:
         assert variables["OPENAI_BASE_URL"].endswith("/openai/v1")
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
+
+
+def test_the_command_prints_variables_for_shells_and_names_a_bad_price_list(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "headway.cli", "sandbox"]
+    with subprocess.Popen([*command, "-o", "env"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        printed = {process.stdout.readline().partition("=")[0] for _ in range(5)}
+        process.terminate()
+    assert process.returncode == 0
+    assert printed <= {*sandbox_variables(""), "HEADWAY_SANDBOX_URL"}
+    (tmp_path / "prices.toml").write_text("price = 3")
+    refused = subprocess.run(
+        [*command, "--prices", tmp_path / "prices.toml"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "prices.toml is not a price list" in refused.stderr
+
+
+def test_tokens_are_estimated_and_cut() -> None:
+    english = "The quick brown fox jumps over the lazy dog, and nobody minds. "
+    assert 14 <= count_tokens(english) <= 18
+    assert count_tokens(cut_to_tokens(english * 50, 100)) <= 100
+    assert cut_to_tokens(english, 1000) == english
+    assert image_tokens(1024, 1024) == 765
+    assert image_tokens(1024, 1024, low=True) == 85
+    assert image_tokens(8000, 400) == 85 + 170 * 4
