@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 
-from headway import BudgetExceeded, Context, HeadwayError, Retry, retry_after_of
-from workers.discovery.purse import Purse
+from headway import Context, HeadwayError, Retry, retry_after_of
+from workers.discovery.purse import Bill, Purse
 from workers.discovery.settings import DiscoverySettings
-from workers.llm.prices import PriceList
+from workers.llm.prices import Price, PriceList
 from workers.llm.retries import Passing, patiently
 
 __all__ = ["Caller", "Product", "ProviderDown", "Sold"]
@@ -21,6 +22,13 @@ __all__ = ["Caller", "Product", "ProviderDown", "Sold"]
 T = TypeVar("T")
 
 _DOWN_AFTER = 3
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class _PaidCall(Protocol):
+    def cost(self, *, cost: Decimal, quantity: int) -> None: ...
+
+    def unknown(self) -> None: ...
 
 
 class ProviderDown(HeadwayError):
@@ -109,13 +117,10 @@ class Caller:
         """
         if self._failures.get(product.provider, 0) >= _DOWN_AFTER:
             raise ProviderDown(f"{product.label} is not asked again: it was down before.")
-
-        async def attempt() -> Sold[T]:
-            return await self._attempt(product, method, url, headers, params, json)
-
+        request = {"method": method, "url": url, "headers": headers, "params": params, "json": json}
         try:
             sold = await patiently(
-                attempt,
+                partial(self._attempt, product, request),
                 tries=self._settings.tries,
                 patience=self._settings.patience,
                 time_left=lambda: self._ctx.time_left,
@@ -129,72 +134,51 @@ class Caller:
         self._failures[product.provider] = 0
         return sold
 
-    async def _attempt(
-        self,
-        product: Product[T],
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        params: Mapping[str, str] | None,
-        json: Any,
-    ) -> Sold[T]:
+    async def _attempt(self, product: Product[T], request: Mapping[str, Any]) -> Sold[T]:
         price = self._prices.find(product.provider, product.model, product.unit)
         most = price.of(product.most)
         limit = self._ctx.limit(product.provider)
         async with limit:
-            self._purse.reserve(most)
-            cost = Decimal(0)
             try:
-                async with self._ctx.paid_call(
-                    provider=product.provider, max_cost=most, model=product.model, unit=product.unit
-                ) as paid:
-                    # Until the answer is read, a cancellation leaves the call counted in full, here as there.
-                    cost = most
-                    try:
-                        response = await self._ctx.http.request(
-                            method,
-                            url,
-                            headers=headers,
-                            params=params,
-                            json=json,
-                            timeout=self._settings.timeout,
-                        )
-                    except httpx.TransportError as error:
-                        unsent = isinstance(
-                            error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
-                        )
-                        cost = Decimal(0) if unsent else most
-                        if not unsent:
-                            paid.unknown()
-                        raise Passing(
-                            f"{product.label} could not be reached.",
-                            code="provider_unreachable",
-                            spent=not unsent,
-                        ) from error
-                    if (refusal := product.refused(response)) is not None:
-                        cost = Decimal(0)
-                        raise refusal
-                    try:
-                        value, quantity = product.read(response)
-                    except ValueError as error:
-                        # It was answered, and therefore sold, whatever the answer is worth.
-                        paid.cost(cost=most, quantity=product.most)
-                        raise Passing(
-                            f"{product.label}'s answer could not be read.",
-                            code="provider_answer_broken",
-                            spent=True,
-                        ) from error
-                    cost = price.of(quantity)
-                    paid.cost(cost=cost, quantity=quantity)
-            except BudgetExceeded:
-                cost = Decimal(0)
-                raise
+                with self._purse.reserved(most) as bill:
+                    async with self._ctx.paid_call(
+                        provider=product.provider, max_cost=most, model=product.model, unit=product.unit
+                    ) as paid:
+                        # Until more is known, for a cancellation comes at any time: here as in the ledger.
+                        bill.cost = most
+                        return await self._exchange(product, request, price, paid, bill)
             except Passing as passing:
                 if passing.after is not None:
                     limit.pause(min(passing.after, self._settings.patience))
                 raise
-            finally:
-                self._purse.settle(most, cost)
+
+    async def _exchange(
+        self, product: Product[T], request: Mapping[str, Any], price: Price, paid: _PaidCall, bill: Bill
+    ) -> Sold[T]:
+        try:
+            response = await self._ctx.http.request(**request, timeout=self._settings.timeout)
+        except httpx.RequestError as error:
+            unsent = isinstance(error, _UNSENT)
+            if unsent:
+                bill.cost = Decimal(0)
+            else:
+                paid.unknown()
+            raise Passing(
+                f"{product.label} could not be reached.", code="provider_unreachable", spent=not unsent
+            ) from error
+        if (refusal := product.refused(response)) is not None:
+            bill.cost = Decimal(0)
+            raise refusal
+        try:
+            value, quantity = product.read(response)
+        except ValueError as error:
+            # It was answered, and therefore sold, whatever the answer is worth.
+            paid.cost(cost=bill.cost, quantity=product.most)
+            raise Passing(
+                f"{product.label}'s answer could not be read.", code="provider_answer_broken", spent=True
+            ) from error
+        bill.cost = price.of(quantity)
+        paid.cost(cost=bill.cost, quantity=quantity)
         return Sold(value, quantity, response.headers.get("x-headway-sandbox") == "true")
 
 

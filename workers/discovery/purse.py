@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 
 from headway import BudgetExceeded, Context
 
-__all__ = ["Purse", "open_purse"]
+__all__ = ["Bill", "Purse", "open_purse", "spent_so_far"]
+
+
+@dataclass(slots=True)
+class Bill:
+    """What a call has cost, as far as it is known."""
+
+    cost: Decimal = Decimal(0)
 
 
 class Purse:
@@ -25,8 +35,12 @@ class Purse:
         self.spent = spent
         self._reserved = Decimal(0)
 
-    def reserve(self, most: Decimal) -> None:
-        """Set the most that a call can cost aside; ``settle`` must follow.
+    @contextmanager
+    def reserved(self, most: Decimal) -> Iterator[Bill]:
+        """Set the most that a call can cost aside while it is made; what its bill says at the end is spent.
+
+        Args:
+            most: In US dollars.
 
         Raises:
             BudgetExceeded: it would pass the budget; nothing was set aside.
@@ -39,16 +53,12 @@ class Purse:
                 code="campaign_budget",
             )
         self._reserved += most
-
-    def settle(self, most: Decimal, cost: Decimal) -> None:
-        """The call has cost this.
-
-        Args:
-            most: What was reserved.
-            cost: The true cost.
-        """
-        self._reserved -= most
-        self.spent += cost
+        bill = Bill()
+        try:
+            yield bill
+        finally:
+            self._reserved -= most
+            self.spent += bill.cost
 
 
 async def open_purse(ctx: Context, budget: Decimal) -> Purse:
