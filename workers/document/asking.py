@@ -87,7 +87,14 @@ async def obtain_document(ctx: Context, payload: DocumentPayload) -> Document:
 
 
 async def _make_call(ctx: Context, payload: DocumentPayload, number: int) -> Call:
-    """Call the webhook; a document that came at once is made harmless before anything is kept of it."""
+    """Call the webhook; a document that came at once is made harmless before anything is kept of it.
+
+    A call that an earlier attempt gave up may have been answered by a callback since: no other is made then.
+    """
+    if ctx.job.attempt > 1:
+        kept = await _kept(ctx, number)
+        if kept is not None and kept.html is not None:
+            return Call(run=ctx.job.run, document=await _document(ctx, kept, payload))
     ctx.stage("asking", "Asking the automation")
     webhook = await ctx.shared(automation)
     cost = webhook.settings.call_cost

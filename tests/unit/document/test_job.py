@@ -55,6 +55,16 @@ def _inserted(request: httpx.Request) -> httpx.Response:
     return httpx.Response(201, json=[{"id": str(uuid.uuid4()), **json.loads(request.content)}])
 
 
+def _has_come(rest: respx.MockRouter, payload: dict[str, Any]) -> None:
+    """The first call's answer is among the job's signals."""
+
+    def signals(request: httpx.Request) -> httpx.Response:
+        first = request.url.params["name"] == f"eq.{SIGNAL}"
+        return httpx.Response(200, json=[{"payload": payload}] if first else [])
+
+    rest.get(f"{REST}/signals").mock(side_effect=signals)
+
+
 @pytest.fixture
 async def db() -> AsyncIterator[AsyncPostgrestClient]:
     async with httpx.AsyncClient(base_url=REST) as http:
@@ -211,7 +221,7 @@ async def test_a_callback_of_no_use_fails_the_job_and_a_persons_retry_calls_anew
     recording = await run(db, steps=steps, signals={SIGNAL: signal}, attempt=2)
     assert (recording.outcome, code_of(recording)) == ("failed", code)
 
-    rest.get(f"{REST}/signals").mock(return_value=httpx.Response(200, json=[{"payload": signal}]))
+    _has_come(rest, signal)
     again = await run(db, steps=recording.steps, signals={SIGNAL: signal}, attempt=3, run=2)
     assert again.outcome == "waiting"
     assert again.steps_run[-1:] == ["call_2"] or "call_2" in again.steps
@@ -223,12 +233,23 @@ async def test_a_callback_of_no_use_fails_the_job_and_a_persons_retry_calls_anew
 async def test_a_persons_retry_takes_what_has_come_already(
     rest: respx.MockRouter, db: AsyncPostgrestClient
 ) -> None:
-    rest.get(f"{REST}/signals").mock(return_value=httpx.Response(200, json=[{"payload": {"html": HTML}}]))
+    _has_come(rest, {"html": HTML})
     recording = await run(db, steps={"call_1": {"run": 1, "document": None}}, attempt=6, run=2)
     assert recording.error is None
     assert recording.steps_run == ["save"]
     asked = rest.get(f"{REST}/signals").calls[0].request.url.params
     assert asked["name"] == f"eq.{SIGNAL}"
+
+
+async def test_a_call_that_was_given_up_and_answered_all_the_same_is_not_repeated(
+    rest: respx.MockRouter, db: AsyncPostgrestClient, sandbox_server: SandboxServer
+) -> None:
+    _has_come(rest, {"html": HTML})
+    recording = await run(db, attempt=2, failures=1)
+    assert recording.error is None
+    assert row_of(rest)["html"] == CLEAN
+    assert sandbox_server.sandbox.requests.of("/n8n/webhook/document") == 0
+    assert recording.usage == []
 
 
 @pytest.mark.usefixtures("later")
