@@ -131,7 +131,7 @@ class Chaos:
         await self._plant.faults()
 
 
-class Worker_:
+class Steadfast:
     """A worker that outlives every restart of the database."""
 
     def __init__(self, plant: Plant) -> None:
@@ -166,7 +166,7 @@ class Worker_:
                     await asyncio.sleep(0.05)
 
 
-async def labour(worker: Worker_, hand: Hand, dice: random.Random) -> None:
+async def labour(worker: Steadfast, hand: Hand, dice: random.Random) -> None:
     """Do one job: events in irregular bursts, with progress between them."""
     number = 0
     held = {key: hand.lease[key] for key in ("job_id", "attempt", "lease_token")}
@@ -242,6 +242,22 @@ class Witness:
             raise ZeroDivisionError("the app's own fault")
 
 
+async def follow_list(hw: AsyncHeadway) -> None:
+    """Every job of the list to its end, each state later than the one before."""
+    known: dict[uuid.UUID, tuple[int, int]] = {}
+    ended: set[uuid.UUID] = set()
+    async with hw.watch_all() as watch:
+        async for change in watch:
+            mark = (change.job.seq, change.job.revision)
+            assert mark > known.get(change.job.id, (0, 0))
+            assert change.appeared == (change.job.id not in known)
+            known[change.job.id] = mark
+            if change.ended:
+                ended.add(change.job.id)
+            if len(ended) == JOBS:
+                return
+
+
 @asynccontextmanager
 async def clients(
     plant: Plant, owner: uuid.UUID
@@ -282,7 +298,7 @@ async def test_every_event_once_and_in_order_whatever_happens(
     caplog.set_level("CRITICAL")
     dice = random.Random(SEED)
     tasks_before, connections_before = asyncio.all_tasks(), plant.connections()
-    worker = Worker_(plant)
+    worker = Steadfast(plant)
     kind = "test.torture"
     declared = [{"kind": kind, "queue": "torture", "timeout_seconds": 600}]
     await worker.do(
@@ -296,6 +312,7 @@ async def test_every_event_once_and_in_order_whatever_happens(
         leases = await worker.do(lambda w: w.claim(JOBS, lease_seconds=300))
         assert len(leases) == JOBS
         follows: list[Awaitable[None]] = []
+        results = [user.result(job.id) for job in batch.jobs]
         for number, job in enumerate(batch.jobs):
             ours = [Witness(f"{name} {number}") for name in ("user", "restless", "service")]
             follows.append(ours[0].follow(user, job.id, dice, restless=False))
@@ -308,7 +325,9 @@ async def test_every_event_once_and_in_order_whatever_happens(
         labours = asyncio.gather(*(labour(worker, Hand(Worker(None), lease), dice) for lease in leases))  # type: ignore[arg-type]
         trouble = asyncio.create_task(chaos.run(lambda: not labours.done()))
         async with asyncio.timeout(150):
-            await asyncio.gather(*follows, labours, trouble)
+            ends = asyncio.gather(*results)
+            await asyncio.gather(ends, follow_list(user), *follows, labours, trouble)
+        assert ends.result() == [EVENTS] * JOBS
     await worker.close()
 
     assert plant.restarts >= 2, chaos.done
@@ -329,6 +348,6 @@ async def test_every_event_once_and_in_order_whatever_happens(
     assert not [thing for thing in gc.get_objects() if isinstance(thing, (Watch, Feed))]
 
 
-async def _user(worker: Worker_) -> Any:
+async def _user(worker: Steadfast) -> Any:
     assert worker._engine is not None
     return await worker._engine.user()
