@@ -31,7 +31,7 @@ def talk_track(text: str, schema: Mapping[str, Any]) -> Any:
     words = int(found[1]) if (found := _WORDS.search(before)) else 90
     heard = found[1] if (found := _BEFORE.search(before)) else ""
     begins = heard.startswith("nothing")
-    spoken = [
+    spoken: list[dict[str, Any]] = [
         {"position": slide.get("position"), "text": _cut(_spoken(slide, begins and not number), words)}
         for number, slide in enumerate(slides)
     ]
