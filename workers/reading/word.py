@@ -122,7 +122,9 @@ def _blocks(root: Any) -> Iterator[Any]:
 def _table(table: Any, part: Any) -> list[str]:
     lines: list[str] = []
     for row in table.iterchildren(f"{_W}tr"):
-        cells = [[line for line in _lines(cell, part) if line] for cell in row.iterchildren(f"{_W}tc")]
+        # A paragraph may hold several lines.
+        texts = ("\n".join(_lines(cell, part)) for cell in row.iterchildren(f"{_W}tc"))
+        cells = [[line for line in text.splitlines() if line.strip()] for text in texts]
         filled = [cell for cell in cells if cell]
         # Short cells are a row of a table; long ones are the columns of a layout.
         if all(len(cell) == 1 for cell in filled):
@@ -151,7 +153,18 @@ def _paragraph(paragraph: Any, part: Any) -> str:
             shown = "".join(t.text or "" for t in node.iter(f"{_W}t"))
             if address and address not in shown and address.removeprefix("mailto:") not in shown:
                 text += f"{address} "
-    return text.replace("\x00", "").strip()
+    text = text.replace("\x00", "").strip()
+    return f"• {text}" if text and _is_listed(paragraph) else text
+
+
+def _is_listed(paragraph: Any) -> bool:
+    # The bullet itself is drawn by Word, and is in no text.
+    properties = paragraph.find(f"{_W}pPr")
+    if properties is None:
+        return False
+    style = properties.find(f"{_W}pStyle")
+    named = style is not None and str(style.get(f"{_W}val", "")).startswith(("ListBullet", "ListNumber"))
+    return named or properties.find(f"{_W}numPr") is not None
 
 
 def _own(paragraph: Any) -> Iterator[Any]:

@@ -18,7 +18,8 @@ from workers.cv.records import Board, Education, FullProfile, Language, Profile,
 WHOLE = FullProfile(
     profile=Profile(
         first_name="Łukasz", last_name="Żółkiewski", professional_headline="Leiter Einkauf",
-        email="l@example.com", phone="+48 22 123", location="Łódź", website="https://example.com/l", bio="Źdźbło i święto.",
+        email="l@example.com", phone="+48 22 123", location="Łódź", website="https://example.com/l",
+        bio="Źdźbło i święto.",
         skills=["Rachunkowość"], languages=[Language(language="Türkçe", level="B2")], sectors=["Energia"],
     ),
     work_experience=[
