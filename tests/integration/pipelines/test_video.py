@@ -173,6 +173,30 @@ async def test_faults_that_pass_are_outlived(office: Office, video: Path) -> Non
     assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("gemini")
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("quota", "provider_quota_exhausted"),
+        ("refusal", "content_filtered"),
+        ("content_filter", "content_filtered"),
+        ("context_length", "prompt_too_long"),
+    ],
+)
+async def test_what_the_model_will_not_do_ends_the_job_with_a_reason(
+    office: Office, video: Path, kind: Any, code: str
+) -> None:
+    owner = await office.somebody()
+    office.sandbox.sandbox.faults.add(kind, path="generateContent")
+    job = await submit(owner, await owner.project(), video)
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
+    assert failed.value.code == code
+    (row,) = await owner.rows("videos")
+    assert (row["status"], row["error_code"]) == ("failed", code)
+    # Once, and not again: another attempt would not change it.
+    assert office.sandbox.sandbox.requests.of(GENERATE) == 1
+
+
 async def test_what_is_no_video_is_told_as_such(office: Office, tmp_path: Path) -> None:
     owner = await office.somebody()
     broken = tmp_path / "broken.mp4"
