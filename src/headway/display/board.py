@@ -10,7 +10,7 @@ from uuid import UUID
 
 from headway.core.feed import Update
 from headway.core.job import JobStatus
-from headway.core.parts import Fault, Stage
+from headway.core.parts import Eta, Fault, Stage
 from headway.display.plain_text import one_line, safe_text
 
 __all__ = ["Board", "JobCard", "StageMark"]
@@ -55,7 +55,7 @@ class JobCard:
     _stage: str | None = None
     _began: float | None = None
     _finished: float | None = None
-    _eta: tuple[float, float] | None = None
+    _eta: tuple[Eta, float] | None = None
 
     @property
     def stages(self) -> tuple[StageMark, ...]:
@@ -82,8 +82,8 @@ class JobCard:
         """Seconds until the probable end; ``None`` when nobody knows."""
         if self._eta is None or self.ended or self.status != "processing":
             return None
-        seconds, known_at = self._eta
-        return max(seconds - (now - known_at), 0.0)
+        eta, known_at = self._eta
+        return max(eta.seconds - (now - known_at), 0.0)
 
     def take(self, update: Update, now: float) -> None:
         """Take in one update."""
@@ -107,8 +107,11 @@ class JobCard:
         self.message = one_line(job.message) if job.message else None
         self.metrics, self.error, self.ended = job.metrics, job.error, update.ended
         self._learn_stage(job.stage)
-        if update.eta is not None:
-            self._eta = (update.eta.seconds, now)
+        if update.eta is None:
+            self._eta = None
+        elif self._eta is None or self._eta[0] != update.eta:
+            # The same estimate comes with every update until the next snapshot.
+            self._eta = (update.eta, now)
         if update.ended:
             self._finished = now
             self.percent = 100.0 if job.status == "completed" else job.percent

@@ -146,6 +146,10 @@ class ProgressDisplay:
 
         async def watch(job: JobHandle) -> Update:
             last: Update | None = None
+            # A story that is heard from its beginning tells of stages one by one; here all of them are shown.
+            stages = (await job.snapshot()).stages
+            with self._lock:
+                self.board.add(job.id, "", stages)
             async with job.watch(after_seq, follow_retries=follow_retries) as updates:
                 async for update in updates:
                     last = update

@@ -168,6 +168,7 @@ async def test_a_failed_job_is_shown_and_retried_from_where_it_failed(desk: Desk
         "job-files/a/report.pdf",
         "2.0 kB",
         "timeline",
+        "attempts",
         "stage started",
         "attempt 1 of 1",
     ):

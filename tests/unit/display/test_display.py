@@ -129,6 +129,8 @@ class TestTerminal:
         assert "about 1m 30s left" in drawn(display, console)
         clock.now += 60
         assert "about 30s left" in drawn(display, console)
+        display.show(replace(started, eta=eta))
+        assert "about 30s left" in drawn(display, console), "the same estimate is not a new one"
         clock.now += 60
         assert "about 0.0s left" in drawn(display, console)
 

@@ -82,9 +82,15 @@ def _of_environment(needs: str) -> Access:
 
 
 def _of_local_stack(project: Path | None) -> Access:
-    from headway.cli.status import running_values
-    from headway.cli.target import running_target
-
+    try:
+        from headway.cli.status import running_values
+        from headway.cli.target import running_target
+    except ImportError as error:
+        raise ConfigError(
+            f"the local stack is not installed: {error.name} is missing",
+            hint="pip install 'headway[local]', or set SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY.",
+            code="extra_missing",
+        ) from error
     values = running_values(running_target(project, None))
     return Access(
         checked_url(values["api.url"]), values["auth.publishable_key"], values["auth.secret_key"], "local"

@@ -56,6 +56,7 @@ def _print(
 ) -> None:
     from rich.text import Text
 
+    from headway.display.durations import short_duration
     from headway.display.plain_text import one_line, safe_text
 
     head = Text(f"{safe_text(job.kind)} ", style="bold").append(str(job.id), style="not bold dim")
@@ -63,6 +64,8 @@ def _print(
     line = Text(f"{job.status}", style=STYLES[job.status]).append(f"  {job.percent:.0f} %", style="default")
     line.append(f"  run {job.run}, attempt {job.attempt} of {job.max_attempts}", style="dim")
     line.append(f"  queue {safe_text(job.queue)}, priority {job.priority}", style="dim")
+    if job.eta is not None and job.status == "processing":
+        line.append(f"  about {short_duration(job.eta.seconds)} left", style="cyan")
     screen.print(line)
     if job.error is not None:
         screen.print(Text(f"{safe_text(job.error.code)}: {one_line(job.error.message, 500)}", style="red"))
@@ -82,6 +85,19 @@ def _print(
         (
             (marks[step.status], step.name, f"attempt {step.attempt}", step.error_message or _took(step))
             for step in steps
+        ),
+    )
+    _section(
+        screen,
+        "attempts",
+        (
+            (
+                str(each.attempt),
+                each.outcome,
+                short_duration((each.ended_at - each.started_at).total_seconds()),
+                f"{each.error_code}: {each.error_message}" if each.error_code else "",
+            )
+            for each in job.attempts
         ),
     )
     _section(
