@@ -73,14 +73,17 @@ class Office:
         """Close everything."""
         await self._opened.aclose()
 
-    async def somebody(self) -> Somebody:
-        """Somebody new, signed up with an address."""
+    async def somebody(self, *, anonymous: bool = False) -> Somebody:
+        """Somebody new, signed up with an address, or in an anonymous session."""
         session = await self._opened.enter_async_context(httpx.AsyncClient(timeout=30))
         options = AsyncClientOptions(httpx_client=session, auto_refresh_token=False)
         client = await acreate_client(self.stack.url, self.stack.keys.publishable_key, options)
         self._opened.push_async_callback(client.realtime.close)
-        email = f"{uuid.uuid4().hex[:12]}@example.com"
-        answer = await client.auth.sign_up({"email": email, "password": "correct horse battery"})
+        if anonymous:
+            answer = await client.auth.sign_in_anonymously()
+        else:
+            email = f"{uuid.uuid4().hex[:12]}@example.com"
+            answer = await client.auth.sign_up({"email": email, "password": "correct horse battery"})
         assert answer.user is not None
         assert answer.session is not None
         hw = await self._opened.enter_async_context(AsyncHeadway(client))

@@ -110,6 +110,17 @@ async def test_a_campaign_finds_judges_and_verifies_while_its_owner_watches(
         assert await stranger.rows(relation) == []
 
 
+async def test_anonymous_sessions_run_campaigns_and_see_their_own(office: Office) -> None:
+    one, other = await office.somebody(anonymous=True), await office.somebody(anonymous=True)
+    job = await one.hw.submit(KIND, {**ASK, "max_results": 3})
+    result = await job.result(timeout=PATIENCE_S)
+    assert result["businesses_found"] == 3
+    for relation, count in (("campaigns", 1), ("leads", 3), ("campaign_overview", 1), ("discovery_jobs", 1)):
+        assert (len(await one.rows(relation)), len(await other.rows(relation))) == (count, 0)
+    with pytest.raises(ApiError):
+        await other.hw.cancel(job.id)
+
+
 async def test_more_than_sixty_are_found_quarter_by_quarter(office: Office) -> None:
     place = next(f"Town{n}" for n in range(50) if len(find(f"cafes in town{n}")) > 120)
     owner = await office.somebody()

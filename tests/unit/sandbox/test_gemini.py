@@ -17,6 +17,10 @@ from pydantic import BaseModel
 
 from headway.sandbox.environment import SANDBOX_KEYS
 from headway.sandbox.server import SandboxServer
+from support.paying import Purse
+from workers.cv.extraction import CvBiography, CvExtraction
+from workers.llm import Prompt, gemini_model, openai_model
+from workers.video.outline import ChapterOutline
 from workers.video.samples.make_sample import make_video
 from workers.video.segments import TranscriptWindow
 
@@ -195,3 +199,26 @@ async def test_only_the_sandboxs_own_key_is_taken(sandbox_server: SandboxServer)
     async with _asking(sandbox_server, "AIza-a-real-looking-key") as asking:
         with pytest.raises(APIError, match="API key not valid"):
             await asking.models.generate_content(model=MODEL, contents="Hello")
+
+
+CARD = """<document>
+Ada Lovelace
+ada@example.com
+
+Experience
+Analyst, Analytical Engines Ltd, 2019-03 – Present
+</document>"""
+
+
+@pytest.mark.parametrize("schema", [CvExtraction, CvBiography, ChapterOutline, Person])
+async def test_every_task_has_the_same_answer_from_either_provider(
+    sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch, schema: type[BaseModel]
+) -> None:
+    for name, value in sandbox_server.environment.items():
+        monkeypatch.setenv(name, value)
+    answers = []
+    for chosen in (openai_model, gemini_model):
+        async with chosen() as model:
+            answers.append(await model.complete(Prompt(user=CARD), schema=schema, ctx=Purse()))
+    assert answers[0] == answers[1]
+    assert isinstance(answers[0], schema)

@@ -48,9 +48,7 @@ def transcript(text: str, schema: Mapping[str, Any]) -> Any:
 @task("ChapterOutline")
 def outline(text: str, schema: Mapping[str, Any]) -> Any:
     """Passages in order, a few to a chapter; each is named by its first words."""
-    passages = _LINE.findall(document(text))
-    if not passages:
-        return {"chapters": []}
+    passages = _LINE.findall(document(text)) or [("0", document(text))]
     size = max(2, -(-len(passages) // _MOST_CHAPTERS))
     chapters = []
     for begin in range(0, len(passages), size):
