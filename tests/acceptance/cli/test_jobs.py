@@ -132,7 +132,7 @@ async def test_a_failed_job_is_shown_and_retried_from_where_it_failed(desk: Desk
     lease = await worker.claim_one()
     held = {key: lease[key] for key in ("job_id", "attempt", "lease_token")}
     await worker.beat(lease, stage="read", percent=10)
-    await worker.service.call("checkpoint", **held, step="parse", result='{"pages": 2}')
+    await worker.service.call("checkpoint", **held, step="parse", result={"pages": 2})
     await worker.service.call(
         "record_usage",
         **held,
@@ -181,7 +181,7 @@ async def test_a_failed_job_is_shown_and_retried_from_where_it_failed(desk: Desk
     retried = await desk.json("retry", job)
     assert (retried["status"], retried["run"]) == ("pending", 2)
     lease = await worker.claim_one()
-    assert [step["name"] for step in lease["steps"]] == ["parse"]
+    assert list(lease["steps"]) == ["parse"]
     await worker.finish(lease)
 
 
@@ -249,20 +249,10 @@ async def test_a_job_that_waits_is_signalled(desk: Desk) -> None:
 
 REFUSALS: list[tuple[list[Any], int, str]] = [
     (["submit", "none.such_kind"], 1, "HW107"),
-    (["submit", "{kind}", "{'a': 1}"], 1, "HW100"),
-    (["submit", "{kind}", "[1]", "--set", "a=1"], 1, "HW100"),
-    (["submit", "{kind}", "--file", "cv"], 1, "HW100"),
     (["submit", "{kind}", "--file", "cv=missing.pdf"], 1, "file_unreadable"),
-    (["submit", "{kind}", "@missing.json"], 1, "system"),
-    (["submit", "{kind}", "--cost-budget", "much"], 1, "HW100"),
-    (["list", "--since", "yesterday"], 1, "HW100"),
-    (["show", "no-id"], 1, "HW100"),
-    (["show", "{nobody}"], 6, "HW301"),
     (["watch", "{nobody}"], 6, "HW301"),
-    (["result", "{nobody}"], 6, "HW301"),
     (["cancel", "{nobody}"], 6, "HW301"),
     (["result", "{job}", "--timeout", "0.2"], 12, "result_timeout"),
-    (["watch", "{job}", "--timeout", "0.2"], 12, "result_timeout"),
     (["retry", "{job}"], 1, "HW202"),
     (["download", "{job}", "none"], 6, "HW301"),
 ]
@@ -284,23 +274,6 @@ async def test_refusals_have_a_status_and_say_what_to_do(desk: Desk) -> None:
 
     for start in range(0, len(REFUSALS), 4):
         await asyncio.gather(*(check(*each) for each in REFUSALS[start : start + 4]))
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["watch"],
-        ["watch", "--all", "x"],
-        ["watch", "a", "b", "--after-seq", "1"],
-        ["list", "--active", "--status", "failed"],
-        ["submit"],
-        ["submit", "k", "--priority", "10"],
-        ["list", "--limit", "0"],
-    ],
-    ids=" ".join,
-)
-async def test_a_wrong_command_line(desk: Desk, arguments: list[str]) -> None:
-    assert (await desk.run(*arguments)).returncode == 2
 
 
 class TestWho:
