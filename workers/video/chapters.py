@@ -11,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from headway import Context
 from workers.languages import language_name
 from workers.llm import Prompts, gemini_model
-from workers.video.gathering import gather
-from workers.video.outline import Chapter, ChapterOutline, planned
-from workers.video.prosemirror import document_of, text_of
-from workers.video.settings import VideoSettings
-from workers.video.tables import (
+from workers.video.chapter_rows import (
     StoredArticle,
     StoredChapter,
     remove_unfinished,
     store_article,
     store_chapter,
 )
+from workers.video.gathering import gather
+from workers.video.outline import Chapter, ChapterOutline, planned
+from workers.video.prosemirror import document_of, text_of
+from workers.video.settings import VideoSettings
 from workers.video.transcript import Transcript
 
 __all__ = ["Article", "make_chapters", "tell"]

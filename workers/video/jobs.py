@@ -13,9 +13,9 @@ from workers.video.hosting import hosted
 from workers.video.payload import LanguageResult, VideoPayload, VideoResult
 from workers.video.settings import VideoSettings
 from workers.video.source import open_source
-from workers.video.tables import Video, open_video, store_transcript
 from workers.video.transcript import Transcript, Uploaded, transcribe, upload
 from workers.video.translating import translate
+from workers.video.video_rows import Video, open_video, store_transcript
 from workers.video.vtt import subtitles
 
 __all__ = ["process_video", "worker"]

@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from headway import Context, HeadwayError, LeaseLost, Retry
 from workers.languages import language_name
 from workers.llm import AnswerInvalid, Prompts, TextModel, gemini_model
+from workers.video.chapter_rows import store_article
 from workers.video.chapters import Article, ChapterArticle, tell
 from workers.video.gathering import gather
 from workers.video.payload import LanguageResult
 from workers.video.settings import VideoSettings
-from workers.video.tables import add_subtitles, store_article
 from workers.video.transcript import Transcript
+from workers.video.video_rows import add_subtitles
 from workers.video.vtt import subtitles
 
 __all__ = ["Translation", "translate"]
