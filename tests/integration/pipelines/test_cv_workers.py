@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a CV: another one goes on from the last completed step."""
+"""Workers that read CVs: killed in the middle, and with another provider's model."""
 
 from __future__ import annotations
 
@@ -113,3 +113,21 @@ def _worker(office: Office, tmp_path: Path) -> Any:
     return running_worker(
         office.stack, "workers.cv", log=tmp_path / "log", environment=office.sandbox.environment
     )
+
+
+async def test_another_provider_chosen_by_settings(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    cv = CVS["boards"]
+    environment = {**office.sandbox.environment, "HEADWAY_LLM_PROVIDER": "gemini", "OPENAI_API_KEY": ""}
+    with running_worker(office.stack, "workers.cv", log=tmp_path / "log", environment=environment):
+        upload = Upload(cv.content, name=cv.file_name)
+        job = await owner.hw.submit("cv.parse", {}, files={"cv": upload}, bucket="cvs")
+        await job.result(timeout=PATIENCE_S)
+    assert shortfalls(await whole(owner), cv.person) == []
+    usage = await job.usage()
+    assert {(record.provider, record.step) for record in usage} == {
+        ("gemini", "parse"),
+        ("gemini", "biography"),
+    }
+    ledger = office.sandbox.sandbox.ledger
+    assert await office.usage(job.id) == ledger.total("gemini") > 0 == ledger.total("openai")
