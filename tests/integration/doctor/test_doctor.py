@@ -93,8 +93,6 @@ def jwt(**claims: Any) -> str:
 
 async def test_a_healthy_project_is_told_so(clinic: Clinic) -> None:
     engine = await Engine(clinic.stack.database).open()
-    # Whatever the other tests have left waiting.
-    await engine.admin.execute("delete from headway.jobs")
     worker = await engine.worker("test.healthy")
     try:
         report = await clinic.diagnose()
@@ -134,6 +132,14 @@ async def test_with_a_publishable_key_alone_the_rest_is_skipped_with_the_reason(
         "rls_public",
     }
     assert all(each.message for each in report.findings)
+
+
+async def test_a_workers_environment_is_enough(clinic: Clinic) -> None:
+    report = await clinic.diagnose(public_key=None, access_token=None)
+    assert report.ok
+    verdicts = {each.check: each.verdict for each in report.findings}
+    for check in ("secret_key", "exposure", "migrations", "buckets", "realtime", "round_trip", "publication"):
+        assert verdicts[check] == "ok", check
 
 
 async def test_legacy_keys_are_known(clinic: Clinic) -> None:
@@ -274,7 +280,9 @@ class TestSecurity:
             "grant usage on schema headway to anon; grant select on headway.jobs to anon;"
             " create policy oops on headway.jobs for select to anon, authenticated using (true)"
         )
-        healing = "drop policy oops on headway.jobs; revoke all on headway.jobs from anon"
+        healing = (
+            "drop policy oops on headway.jobs; revoke all on headway.jobs from anon; delete from headway.jobs"
+        )
         async with clinic.broken(harm, healing):
             report = await clinic.seen("rls_public", "failed")
             assert report["rls_user"].verdict == "failed"
@@ -366,7 +374,7 @@ class TestWorkers:
             assert report["workers"].facts["paused"] == ["orphans"]
             await engine.service.call("resume_queue", queue="orphans")
         finally:
-            await engine.admin.execute("delete from headway.workers")
+            await engine.admin.execute("delete from headway.workers; delete from headway.jobs")
             await engine.close()
 
 
