@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from headway.core.refusals import error_from_response
 from headway.core.transport import error_from_httpx
-from headway.errors import Denied, HeadwayError
+from headway.errors import ConfigError, Denied, HeadwayError
 from headway.link.tokens import read_token
 from headway.settings import CommandSettings
 
@@ -58,8 +58,7 @@ class SessionStore:
     def default(cls, url: str) -> SessionStore:
         """Where ``headway login`` keeps the session of a project."""
         settings = CommandSettings.load()
-        home = settings.state_home or Path.home() / ".local" / "state"
-        folder = (settings.state_dir or home / "headway") / "sessions"
+        folder = (settings.state_dir or (settings.state_home or _user_state()) / "headway") / "sessions"
         return cls(folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json")
 
     def exists(self) -> bool:
@@ -182,6 +181,17 @@ def sign_in_anonymously(url: str, key: str) -> Session:
         TransportError: the project could not be asked.
     """
     return _ask(url, key, "signup", {"data": {}})
+
+
+def _user_state() -> Path:
+    try:
+        return Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise ConfigError(
+            "this user has no home folder to keep a session in",
+            hint="Set HEADWAY_STATE_DIR, or HEADWAY_ACCESS_TOKEN.",
+            code="not_signed_in",
+        ) from None
 
 
 def _ask(url: str, key: str, what: str, body: dict[str, Any]) -> Session:

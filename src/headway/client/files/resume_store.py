@@ -106,9 +106,12 @@ class ResumeStore:
 
     @classmethod
     def default(cls) -> ResumeStore:
-        """The folder of ``HEADWAY_RESUME_DIR``, else one in the user's cache."""
+        """The folder of ``HEADWAY_RESUME_DIR``, else one in the user's cache; none without a home."""
         settings = FileSettings.load()
-        return cls(settings.resume_dir or (settings.cache_home or _user_cache()) / "headway" / "uploads")
+        if settings.resume_dir is not None:
+            return cls(settings.resume_dir)
+        cache = settings.cache_home or _user_cache()
+        return cls(None if cache is None else cache / "headway" / "uploads")
 
     @contextmanager
     def claim(self, *parts: object) -> Iterator[Claim]:
@@ -163,5 +166,9 @@ class ResumeStore:
                 pass  # another process was faster
 
 
-def _user_cache() -> Path:
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+def _user_cache() -> Path | None:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None  # as in a container whose user is but a number
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache")

@@ -153,6 +153,14 @@ class TestResumeStore:
         monkeypatch.setenv("HEADWAY_RESUME_DIR", str(tmp_path / "mine"))
         assert ResumeStore.default().directory == tmp_path / "mine"
 
+    def test_a_user_without_a_home_remembers_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def nowhere(_: type[Path]) -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(Path, "home", classmethod(nowhere))
+        assert ResumeStore.default().directory is None
+
 
 class TestPartFile:
     async def test_a_part_is_found_again_by_its_version(self, tmp_path: Path) -> None:
