@@ -1,5 +1,6 @@
 -- Videos and campaigns stand where their jobs stand, whatever ended these: the worker's word, a person who cancelled,
--- a worker that died too often. A row follows the job that it names in job_id.
+-- a worker that died too often. A row follows the job that it names in job_id. A row that cannot follow (a constraint
+-- that somebody has added) never keeps a job from ending.
 
 create function headway_private.follow_video_job() returns trigger
 language plpgsql volatile security definer set search_path = ''
@@ -14,6 +15,9 @@ begin
       when 'cancelled' then left(concat_ws(' ', 'The job was cancelled.', new.cancel_reason), 2000)
     end
   where v.job_id = new.id;
+  return null;
+exception when others then
+  raise warning 'headway: the video of job % cannot follow it: %', new.id, sqlerrm;
   return null;
 end
 $$;
@@ -34,6 +38,9 @@ begin
     started_at = coalesce(c.started_at, case when new.status = 'processing' then new.started_at end),
     finished_at = case when new.status in ('completed', 'failed', 'cancelled') then greatest(new.finished_at, c.started_at) end
   where c.job_id = new.id;
+  return null;
+exception when others then
+  raise warning 'headway: the campaign of job % cannot follow it: %', new.id, sqlerrm;
   return null;
 end
 $$;

@@ -156,6 +156,15 @@ def test_a_campaign_stands_where_its_job_stands(project: Project) -> None:
     assert standing() == ("pending", None, False, False)
 
 
+def test_a_row_that_cannot_follow_keeps_no_job_from_ending(own_project: Project) -> None:
+    own_project.kind("discovery.run", queue="discovery")
+    person = own_project.person()
+    (answer,) = launch(own_project, person, [ONE])["campaigns"]
+    own_project.owner("alter table public.campaigns add constraint never check (status <> 'cancelled')")
+    own_project.ask(person, "select headway.cancel(%s)", answer["job_id"])
+    assert job_of(own_project, answer["job_id"]).status == "cancelled"
+
+
 def test_a_video_stands_where_its_job_stands(project: Project) -> None:
     person = project.person()
     (place,) = project.ask(person, "insert into public.projects (name) values ('p') returning id")
