@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from headway.worker.service import Service
 
 __all__ = ["stress_start_and_stop"]
 
 
-async def stress_start_and_stop(build: Callable[[], Service]) -> None:
+async def stress_start_and_stop(
+    build: Callable[[], Service], *, owned: Callable[[asyncio.Task[Any]], bool] = lambda _task: True
+) -> None:
     """Start and stop a service in every order that may happen; nothing hangs, raises or is left behind.
 
     Args:
         build: A new service that has not been started.
+        owned: Whether a task could be the service's; not what it starts for somebody else.
     """
     before = set(asyncio.all_tasks())
     threads = set(threading.enumerate())
@@ -23,7 +27,7 @@ async def stress_start_and_stop(build: Callable[[], Service]) -> None:
     async def ends_clean(service: Service) -> None:
         async with asyncio.timeout(20):
             await service.stop()
-        left = {task for task in asyncio.all_tasks() if not task.done()} - before
+        left = {task for task in asyncio.all_tasks() if not task.done() and owned(task)} - before
         assert not left, f"{service.name} leaves {left}"
 
     never_started = build()

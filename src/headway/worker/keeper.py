@@ -77,15 +77,23 @@ class Keeper:
     # Life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start the thread; returns when its loop runs."""
-        running = asyncio.get_running_loop().create_future()
+        """Start the thread; returns when its loop runs. Starting what runs changes nothing."""
+        if self._thread is not None:
+            return
+        self._stopping = False
         main = asyncio.get_running_loop()
+        running = main.create_future()
+
+        def ready() -> None:
+            # Whoever waited may have been cancelled meanwhile.
+            if not running.done():
+                running.set_result(None)
 
         def live() -> None:
             async def begin() -> None:
                 self._loop = asyncio.get_running_loop()
                 self._poked = asyncio.Event()
-                main.call_soon_threadsafe(running.set_result, None)
+                main.call_soon_threadsafe(ready)
                 await self._live()
 
             asyncio.run(begin())
@@ -95,12 +103,15 @@ class Keeper:
         await running
 
     async def stop(self) -> None:
-        """End the thread; leases that are left expire."""
+        """End the thread; leases that are left expire. Safe to call twice, and when it was never started."""
+        thread = self._thread
+        if thread is None:
+            return
         self._stopping = True
         self._poke()
-        thread = self._thread
-        if thread is not None:
-            await asyncio.get_running_loop().run_in_executor(None, thread.join, 5.0)
+        await asyncio.get_running_loop().run_in_executor(None, thread.join, 5.0)
+        if self._thread is thread:
+            self._thread = None
 
     # Which jobs ---------------------------------------------------------------------------------------------
 
