@@ -9,7 +9,7 @@ import random
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ class Weather:
 
     Attributes:
         jobs: How many are to be done.
+        lasts: How long it lasts at most; what is left is done in peace.
         kill_every: A random worker, with SIGKILL; it is started again at once, as a supervisor would.
         cut_every: All sockets of Realtime, without a closing handshake.
         freeze_every: A random worker stands still for longer than its leases last, and goes on.
@@ -49,6 +50,7 @@ class Weather:
     """
 
     jobs: int
+    lasts: float = 120.0
     kill_every: float = 1.0
     cut_every: float = 7.0
     freeze_every: float = 20.0
@@ -64,6 +66,7 @@ class Report:
     """What the storm has shown."""
 
     seconds: float = 0
+    stormy: float = 0
     kills: int = 0
     freezes: int = 0
     cuts: int = 0
@@ -79,7 +82,10 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        yield f"{sum(self.statuses.values())} jobs in {self.seconds:.0f} s: {self.statuses}"
+        yield (
+            f"{sum(self.statuses.values())} jobs in {self.seconds:.0f} s, "
+            f"{self.stormy:.0f} of them stormy: {self.statuses}"
+        )
         yield (
             f"{self.kills} kills, {self.freezes} freezes, {self.cuts} cuts, "
             f"{self.gateway_restarts} restarts of the gateway, one of Postgres; {self.lost} executions lost"
@@ -120,7 +126,6 @@ class Storm:
         self._workers: list[WorkerProcess] = []
         self._frozen: set[int] = set()
         self._kills: dict[int, float] = {}
-        self._ended = asyncio.Event()
         self.report = Report()
 
     async def run(self) -> Report:
@@ -142,16 +147,17 @@ class Storm:
                     self._freeze(),
                     self._restart_gateway(),
                     self._restart_postgres(),
-                    self._weigh(),
                 )
             ]
+            weighing = asyncio.create_task(self._weigh())
             try:
-                await self._until_all_ended(batches, began)
+                ending = asyncio.create_task(self._until_all_ended(batches, began))
+                await asyncio.wait({ending}, timeout=self._weather.lasts)
+                await _cancel(blows)
+                self.report.stormy = time.monotonic() - began
+                await ending
             finally:
-                self._ended.set()
-                for blow in blows:
-                    blow.cancel()
-                await asyncio.gather(*blows, return_exceptions=True)
+                await _cancel([*blows, ending, weighing])
             self.report.seconds = time.monotonic() - began
             await self._calm()
             for _ in range(self._weather.drills):
@@ -386,6 +392,14 @@ class Storm:
             self.report.taken_back.append(row["ended_at"].timestamp() - killed)
             if row["next_at"] is not None:
                 self.report.restarted.append(row["next_at"].timestamp() - killed)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 async def _hears(http: httpx.AsyncClient, url: str) -> bool:
