@@ -19,8 +19,8 @@ class Wire:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._host, self._port = "", 0
+        self.lead_to(url)
         self._up = 0
         self._down = 0
         self._cut_up: list[int] = []
@@ -37,6 +37,11 @@ class Wire:
     def carried_up(self) -> int:
         """Bytes that went to the stack."""
         return self._up
+
+    def lead_to(self, url: str) -> None:
+        """Lead connections to come to another address."""
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
 
     def cut_after_sending(self, *counts: int) -> None:
         """Cut the connection in use when so many more bytes have gone to the stack; once for each count."""

@@ -8,13 +8,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from headway.client.files import Files, TransferProgress, patience
 from headway.errors import HeadwayError, InvalidRequest, TransportError
-from support.wire import Wire
+from support.stack import TestStack, running_stack
+from support.wire import Wire, wire_to
 
 from .conftest import House, Party
 
@@ -153,6 +156,43 @@ async def test_the_network_is_down(
     with pytest.raises(TransportError) as refusal:
         await house.files(nowhere).upload(tmp_path / "g.bin")
     assert refusal.value.hint
+
+
+async def test_an_upload_survives_a_restart_of_everything(tmp_path: Path) -> None:
+    content = random_file(tmp_path / "r.bin", 13 * MIB)
+    paused, restarted = asyncio.Event(), asyncio.Event()
+
+    async def pause(progress: TransferProgress) -> None:
+        if progress.done > 8 * MIB and not restarted.is_set():
+            paused.set()
+            await restarted.wait()
+
+    with wire_to("http://127.0.0.1:9") as wire:
+        async with up(tmp_path / "data") as stack:
+            wire.lead_to(stack.url)
+            house = House(stack, tmp_path / "resume")
+            ada = await house.person()
+            uploading = house.files(ada.through(wire)).upload(tmp_path / "r.bin", on_progress=pause)
+            upload = asyncio.create_task(uploading)
+            await asyncio.wait_for(paused.wait(), 60)
+        async with up(tmp_path / "data") as again:
+            wire.lead_to(again.url)
+            restarted.set()
+            ref = await upload
+            assert await house.files(ada.through(wire)).read(ref) == content
+            await house.close()
+    assert wire.carried_up < 13 * MIB + 8 * MIB
+
+
+@asynccontextmanager
+async def up(data: Path) -> AsyncIterator[TestStack]:
+    """A stack on some data, on another port each time."""
+    running = running_stack(data)
+    stack = await asyncio.to_thread(running.__enter__)
+    try:
+        yield stack
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
 
 
 async def test_an_expired_upload_begins_anew(house: House, ada: Party, wire: Wire, tmp_path: Path) -> None:
