@@ -21,7 +21,7 @@ _URL = re.compile(
     r"be|info|tech|ai|app|co|pt|se|no|dk|fi|ie|in|ca|au|design|blog|page|site|online)(?:/[^\s|,;()<>·•]*)?(?![\w@.])",
     re.IGNORECASE,
 )
-_PHONE = re.compile(r"(?<![\w/.-])(?:\+|00)?\(?\d[\d\s().\u2011/-]{6,20}\d(?![\w/])")
+_PHONE = re.compile(r"(?<![\w/.-])(?:\(?\+|00)?\(?\d[\d\s().\u2011/-]{6,20}\d(?![\w/])")
 _PHONE_LABEL = re.compile(
     r"(?:phone|tel\w*|mobile?|mob|cell|handy|fon|gsm|portable|movil|cellulare|telemovel|telefone|puhelin|тел\w*|"
     r"هاتف|جوال|טלפון|נייד|電話|电话|手机)\W{0,3}",

@@ -34,11 +34,11 @@ _GRADE = re.compile(
     re.IGNORECASE,
 )
 _HONORS = pattern("honors")
+_GRADE_BEFORE = re.compile(r"\b(?P<value>\d(?:[.,]\d+)?(?:\s*/\s*\d+)?)\s*C?GPA\b")
+_BRACKETED = re.compile(r"\((?P<field>[^\W\d_][^()]{5,})\)$")
 _FACULTIES = frozenset({"science", "arts", "philosophy", "engineering", "laws"})
-_SPLIT = re.compile(
-    r"\s*(?:\||·|•|\s[–—]\s|\s-\s|\s{2,}|;)\s*|\s*[,،]\s+(?![^()]*\))"
-    r"|\s+(?:at|an der|an|à l'|from)\s+(?=[A-ZÀ-Ý])"
-)
+_STRONG = re.compile(r"\s*(?:\||·|•|\s[–—]\s|\s-\s|\s{2,}|;)\s*")
+_SPLIT = re.compile(r"\s*[,،]\s+(?![^()]*\))|\s+(?:at|an der|an|à l'|from)\s+(?=[A-ZÀ-Ý])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,9 @@ def _study(entry: Entry) -> Study:
         header.append(body.pop(0).text)
     told = [line.text for line in body]
     whole = " ".join([*header, *told])
-    gpa = _GRADE.search(whole)
+    gpa = _GRADE.search(whole) or _GRADE_BEFORE.search(whole)
     honors = tuple(dict.fromkeys(_written(whole, match) for match in _HONORS.finditer(fold(whole))))
-    parts = [
-        cleaned
-        for line in header
-        for part in _SPLIT.split(line)
-        if (cleaned := _without_marks(part)) and not is_place(cleaned)
-    ]
+    parts = [part for line in header for part in _parts(line)]
     schools = [part for part in parts if _INSTITUTION.search(fold(part)) and not _is_degree_first(part)]
     degrees = [part for part in parts if part not in schools and _DEGREE.search(fold(part))]
     others = [part for part in parts if part not in schools and part not in degrees]
@@ -119,6 +114,20 @@ def _study(entry: Entry) -> Study:
     )
 
 
+def _parts(line: str) -> list[str]:
+    """The parts of a header line, without places, grades and distinctions."""
+    parts: list[str] = []
+    for piece in _STRONG.split(line):
+        whole = _without_marks(piece)
+        if not is_place(whole):
+            parts += [_without_marks(part) for part in _SPLIT.split(whole)]
+    return [
+        part
+        for part in parts
+        if part and not (is_place(part) or part.isdigit() or _HONORS.fullmatch(fold(part)))
+    ]
+
+
 def _written(text: str, match: re.Match[str]) -> str:
     """What a match in the folded text is in the text, where folding has kept its length."""
     same = len(fold(text)) == len(text)
@@ -143,7 +152,7 @@ def _is_degree_first(part: str) -> bool:
 
 
 def _without_marks(part: str) -> str:
-    part = _GRADE.sub("", part)
+    part = re.sub(r"\s+with$", "", _GRADE_BEFORE.sub("", _GRADE.sub("", part)).rstrip())
     part = re.sub(r"\(\s*(?:2:[12]|1st|first|\d[.,]\d)?\s*\)", "", part)
     return part.strip(" ,;:|()–—-") if part.count("(") != part.count(")") else part.strip(" ,;:|–—-")
 
@@ -153,7 +162,7 @@ def _subject(degree: str | None) -> str | None:
         return None
     if short := _SHORT_DEGREE.match(degree):
         return _inner(re.sub(r"^(?:in|of|en|di)\s+", "", short["field"], flags=re.IGNORECASE))
-    found = _FIELD.search(degree)
+    found = _FIELD.search(degree) or _BRACKETED.search(degree)
     if found is None:
         return None
     return _inner(found["field"])

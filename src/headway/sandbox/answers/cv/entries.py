@@ -75,7 +75,7 @@ def divide_entries(lines: Sequence[Line], begins: Begins, completes: Completes) 
     if not anchors:
         return _undated(seen, begins, completes)
     above = _lines_above(seen, anchors)
-    starts = _starts(seen, anchors, above)
+    starts = _starts(seen, anchors, above, begins, completes)
     entries: list[Entry] = []
     leading = seen[: starts[0]]
     entries += _undated(leading, begins, completes)
@@ -128,17 +128,23 @@ def _lines_above(seen: Sequence[_Seen], anchors: Sequence[int]) -> int:
     return count
 
 
-def _starts(seen: Sequence[_Seen], anchors: Sequence[int], above: int) -> list[int]:
+def _starts(
+    seen: Sequence[_Seen], anchors: Sequence[int], above: int, begins: Begins, completes: Completes
+) -> list[int]:
     starts: list[int] = []
     for number, anchor in enumerate(anchors):
         floor = anchors[number - 1] + 1 if number else 0
         start = anchor
         taken = 0
         most = max(above, 1) if _stands_alone(seen, anchor) else above
+        rest = seen[anchor].rest
         while start > floor and taken < most:
             before = seen[start - 1]
             if not before.header_like or (seen[start].line.after_blank and seen[start].rest and taken == 0):
                 break
+            text = before.line.text
+            if rest and begins(rest) and begins(text) and not completes([rest], text):
+                break  # each of the two lines says all by itself
             if number and start - 1 == floor and not _stands_apart(seen, start - 1):
                 # The line right below the former date: its organisation, unless that stood above as well.
                 alone_before = not seen[anchors[number - 1]].rest

@@ -125,8 +125,11 @@ def _columns_apart(lines: list[str]) -> list[str]:
         return lines
     cells = [_cells(line, place) for line in lines]
     both = [(left, right) for left, right in cells if left and right]
-    if any(_is_beside(column) for column in zip(*both, strict=True)):
+    columns = list(zip(*both, strict=True))
+    if any(_is_beside(column) for column in columns):
         return lines
+    if not all(any(heading_of(cell) for cell in column) for column in columns):
+        return lines  # columns of a CV have headings, cells of a table have none
     first = next(number for number, (left, right) in enumerate(cells) if left and right)
     return [
         *lines[:first],

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from headway.sandbox.answers.cv.folding import fold
 from headway.sandbox.answers.cv.lines import Line
 from headway.sandbox.answers.cv.vocabulary import phrases
+from headway.sandbox.answers.cv.words import names_tongue
 
 __all__ = ["read_languages", "read_sectors", "read_skills"]
 
@@ -21,6 +22,7 @@ _WITH_LEVEL = (
     re.compile(r"^(?P<a>[^:：]+?)\s*[:：]\s*(?P<b>.+)$"),
     re.compile(r"^(?P<a>.+?)\s+[–—-]\s+(?P<b>.+)$"),
 )
+_GRADES = re.compile(r"\b[ABC][12]\+?(?!\w)")
 _LONGEST_SKILL = 60
 _MOST_SKILLS = 60
 
@@ -59,8 +61,9 @@ def read_languages(lines: Sequence[Line]) -> list[tuple[str, str | None]]:
     pending: str | None = None
     for line in lines:
         # "English" in one line and "Native" in the next, as tables and LinkedIn have it.
-        if pending is not None and not _names_tongue(line.text) and len(line.text.split()) <= 5:
-            found[-1] = (pending, line.text.strip(" ()"))
+        grades = _GRADES.findall(line.text)
+        if pending is not None and not names_tongue(line.text) and (grades or len(line.text.split()) <= 5):
+            found[-1] = (pending, grades[0] if len(grades) > 1 else line.text.strip(" ()"))
             pending = None
             continue
         pending = None
@@ -80,8 +83,8 @@ def read_languages(lines: Sequence[Line]) -> list[tuple[str, str | None]]:
 
 def _language_parts(text: str) -> list[str]:
     # "Native: English, Welsh. Fluent: French": the level comes first and holds for several.
-    if _GROUP.match(text) and not _names_tongue(text.split(":")[0]):
-        level, _, rest = text.partition(":")
+    if _GROUP.match(text) and not names_tongue(text.split(":")[0]):
+        level, _, rest = text.replace("(s)", "").partition(":")
         return [f"{each.strip()} ({level.strip()})" for each in re.split(r"[,;/]", rest) if each.strip()]
     parts = [
         part.strip(" .")
@@ -91,26 +94,22 @@ def _language_parts(text: str) -> list[str]:
     joined: list[str] = []
     for part in parts:
         # A part without a language is the level of the one before.
-        if joined and not _names_tongue(part) and _names_tongue(joined[-1]):
+        if joined and not names_tongue(part) and names_tongue(joined[-1]):
             joined[-1] = f"{joined[-1]} ({part})" if "(" not in joined[-1] else joined[-1]
         else:
             joined.append(part)
     if len(joined) == 1 and re.search(r"\b(?:and|und|et|y|e|en)\b", joined[0]) and "(" not in joined[0]:
         halves = [half.strip() for half in re.split(r"\b(?:and|und|et|y|e|en)\b", joined[0]) if half.strip()]
-        if len(halves) > 1 and all(_names_tongue(half) for half in halves):
+        if len(halves) > 1 and all(names_tongue(half) for half in halves):
             return halves
     return joined
-
-
-def _names_tongue(text: str) -> bool:
-    return any(word in phrases("tongues") for word in re.findall(r"[^\W\d_]+", fold(text)))
 
 
 def _language(part: str) -> tuple[str | None, str | None]:
     for pattern in _WITH_LEVEL:
         if match := pattern.match(part):
             first, second = match["a"].strip(), match["b"].strip()
-            if _names_tongue(second) and not _names_tongue(first):
+            if names_tongue(second) and not names_tongue(first):
                 first, second = second, first
             return (first or None), (second or None)
     words = part.split()

@@ -152,7 +152,13 @@ def find_headline(head: Sequence[Line], name_line: str | None) -> str | None:
                 return part.strip(" ,")
     for text in texts[start + 1 : start + 1 + _SEARCHED]:
         rest = strip_contact(text)
-        if is_contact_line(text) or ":" in text[:20] or text.count("|") > 1 or find_span(text):
+        if (
+            text[:1].isdigit()
+            or is_contact_line(text)
+            or ":" in text[:20]
+            or text.count("|") > 1
+            or find_span(text)
+        ):
             continue
         if is_place(text) or _PAPER.search(fold(text)) or heading_of(text):
             continue

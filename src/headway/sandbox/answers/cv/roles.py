@@ -34,7 +34,12 @@ _LABELLED = {
 _LEGAL = re.compile(
     r"(?:inc|ltd|llc|llp|plc|corp|co|lp|limited|gmbh|ag|s\.?a|s\.?l|s\.?p\.?a|b\.?v|n\.?v|pty)\.?(?: ltd)?"
 )
-_TOWN = re.compile(r", ([A-ZÀ-ÝŁŚŻŹĆ][^\W\d_]+(?:[ -][A-ZÀ-Ý][^\W\d_]+){0,2})$")
+_TOWN = re.compile(r"[A-ZÀ-ÝŁŚŻŹĆ][^\W\d_]+(?:[ -][A-ZÀ-Ý][^\W\d_]+){0,2}")
+_CITY = re.compile(
+    r"(?:city|location|ort|ville|lieu|ciudad|citt[aà]|cidade|plaats|miasto)\s*:\s*(?P<city>[^|:]+?)"
+    r"(?:\s*[|,]\s*(?:country|land|pays|pa[ií]s|paese|kraj)\s*:\s*(?P<country>[^|:]+))?",
+    re.IGNORECASE,
+)
 _OWN_ACCOUNT = re.compile(
     r"\b(?:freelanc|self[- ]employed|independent|selbststandig|freiberuf|independant|autonomo|"
     r"libero professionista|zzp|contractor|sabbatical|career break|parental leave|elternzeit)"
@@ -114,7 +119,7 @@ def _completes(header: Sequence[str], text: str) -> bool:
     """Whether a line names the employer of a title, or the title at an employer."""
     if is_board_title(text) and any(is_board_title(line) for line in header):
         return False
-    named = [part for line in header for part in _parts(line) if not is_place(part)]
+    named = [part for line in header for part in _sorted(line)[0]]
     if len(named) != 1:
         return False
     title = title_score(named[0]) >= 0.5 or is_board_title(named[0])
@@ -148,7 +153,30 @@ def _parts(header: str) -> list[str]:
             split += [bracket[1], bracket[2]]
         else:
             split.append(part)
-    return [part for part in split if re.search(r"[^\W_]", part)]
+    return [_without_stop(part) for part in split if re.search(r"[^\W_]", part)]
+
+
+def _without_stop(part: str) -> str:
+    """A part without the full stop of a sentence, but with that of ``S.r.l.`` and ``Inc.``."""
+    word = part.rpartition(" ")[2]
+    if part.endswith(".") and word.count(".") == 1 and not _LEGAL.fullmatch(fold(word)) and len(word) > 3:
+        return part[:-1]
+    return part
+
+
+def _sorted(line: str) -> tuple[list[str], list[str]]:
+    """The parts of a header line that name a title or an organisation, and those that name a place."""
+    parts = _parts(_SIZE.sub("", line).replace("()", ""))
+    named = [part for part in parts if not is_place(part)]
+    places = [part for part in parts if is_place(part)]
+    # "Donau Dynamics GmbH, Ulm": a town that nobody has to know.
+    if not places and len(named) > 1 and company_score(named[-2]) and _is_town(named[-1]):
+        places.append(named.pop())
+    return named, places
+
+
+def _is_town(part: str) -> bool:
+    return bool(_TOWN.fullmatch(part)) and title_score(part) == 0 and company_score(part) == 0
 
 
 def _rejoined(pieces: Sequence[str]) -> list[str]:
@@ -167,8 +195,7 @@ def _order(entries: Sequence[Entry]) -> str:
     """Whether titles or organisations stand first in this section, by the entries that leave no doubt."""
     votes = 0
     for entry in entries:
-        parts = _header_parts(entry)
-        parts = [part for part in parts if not is_place(part)]
+        parts = [part for line in entry.header[:3] for part in _sorted(line)[0]]
         if len(parts) < 2:
             continue
         first, second = parts[0], parts[1]
@@ -181,20 +208,13 @@ def _is_title(part: str) -> float:
     return title_score(part) + (0.5 if is_board_title(part) else 0) - company_score(part)
 
 
-def _header_parts(entry: Entry) -> list[str]:
-    return [part for line in entry.header[:3] for part in _parts(line)]
-
-
 def _role(entry: Entry, first: str, *, boards: bool) -> Role:
-    by_line = [_parts(line) for line in entry.header]
-    places = [part for parts in by_line for part in parts if is_place(part)]
-    named = [[part for part in parts if not is_place(part)] for parts in by_line]
-    named = [parts for parts in named if parts]
+    by_line = [_sorted(line) for line in entry.header]
+    places = [place for _, found in by_line for place in found]
+    named = [parts for parts, _ in by_line if parts]
     if not named and places:
         named, places = [[places[0]]], places[1:]
     title, company = _title_and_company(named, first)
-    if company and not places and (town := _TOWN.search(company)) and company_score(company[: town.start()]):
-        company, places = company[: town.start()], [town[1]]
     if company is None and title and entry.group is None:
         company, places = _employer_among(places)
     location = ", ".join(dict.fromkeys(places)) or None
@@ -202,8 +222,8 @@ def _role(entry: Entry, first: str, *, boards: bool) -> Role:
         company = ", ".join(part for part in _parts(entry.group) if not is_place(part)) or None
         title = title or (named[0][0] if named else None)
     bullets, prose = _told(entry.body)
-    if location is None and prose and is_place(prose[0]):
-        location, prose = prose[0], prose[1:]
+    if location is None and prose and (told_place := _told_place(prose[0])):
+        location, prose = told_place, prose[1:]
     size = _SIZE.search(" ".join([*entry.header, *prose]))
     span = entry.span
     if title and size and size[0] in title:
@@ -222,6 +242,16 @@ def _role(entry: Entry, first: str, *, boards: bool) -> Role:
         size=size[0].strip() if size else None,
         board=boards or is_board_title(title),
     )
+
+
+def _told_place(text: str) -> str | None:
+    """The place that a line tells: ``City: Lyon | Country: France``, or a place by itself."""
+    if is_place(text):
+        return text
+    labelled = _CITY.fullmatch(text)
+    if labelled is None:
+        return None
+    return ", ".join(part.strip() for part in (labelled["city"], labelled["country"]) if part)
 
 
 def _employer_among(places: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from headway.sandbox.answers.cv.headings import heading_of
 from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.words import names_tongue
 
 __all__ = ["Cv", "divide"]
 
@@ -47,10 +48,12 @@ def divide(lines: Sequence[Line]) -> Cv:
     for place, line in enumerate(lines):
         found = None if line.bullet else heading_of(line.text)
         if found is not None and _begins(found[0], found[1], kind, lines, place):
-            kind, rest = found
-            current = cv.sections.setdefault(kind, [])
-            if rest:
-                current.append(Line(rest, after_blank=True))
+            begun = cv.sections.setdefault(found[0], [])
+            if found[1]:
+                begun.append(Line(found[1], after_blank=True))
+            # "Languages: English" among skills is one line of its own, and the list goes on below it.
+            if not (found[1] and kind in ("skills", "other")):
+                kind, current = found[0], begun
         else:
             current.append(line)
     return cv
@@ -61,11 +64,11 @@ def _begins(found: str, rest: str, kind: str | None, lines: Sequence[Line], plac
     if len(text.split()) > _LONGEST_HEADING_WORDS and not rest:
         return False
     if rest:
+        if found == "languages" and not names_tongue(rest):
+            return False  # those of programmers
         # "Languages: English" among skills begins a section; "Education: ..." in a job's text does not.
-        return found in ("skills", "languages", "summary", "sectors", "contact") and kind not in (
-            "work",
-            "boards",
-        )
+        inline = found in ("skills", "languages", "summary", "sectors", "contact")
+        return inline and kind not in ("work", "boards")
     # Within a list of skills, "Languages" may be a skill's group, and "Training" a skill.
     if kind == "skills" and found == "other" and not lines[place].after_blank:
         return text.isupper()

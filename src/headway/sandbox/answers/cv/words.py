@@ -8,12 +8,13 @@ from functools import cache
 from headway.sandbox.answers.cv.folding import fold, folded_words
 from headway.sandbox.answers.cv.vocabulary import pattern, phrases
 
-__all__ = ["company_score", "is_place", "title_score"]
+__all__ = ["company_score", "is_place", "names_tongue", "title_score"]
 
 _COMPANY = pattern("companies")
 _AREA = re.compile(
     r"^(?:greater [\w ]+|[\w .]+ (?:bay |metropolitan )?area|.+ und umgebung|.+ y alrededores)$"
 )
+_LEGAL_END = re.compile(r"\b(?:inc|ltd|llc|llp|plc|corp|co|gmbh|group|university|hospital|school)\.?$")
 _POSTCODE = re.compile(r"\b(?:\d{4,6}|\d{2}-\d{3}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b")
 
 
@@ -70,8 +71,10 @@ def is_place(text: str) -> bool:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) > 1 and (fold(parts[-1]) in phrases("places") or _is_region(parts[-1])):
         short = all(len(part.split()) <= 4 for part in parts)
+        if _is_region(parts[-1]) and len(parts) == 2 and not _LEGAL_END.search(fold(parts[0])):
+            return short and title_score(text) == 0
         return short and not (title_score(text) or company_score(text))
-    if _POSTCODE.search(text):
+    if _POSTCODE.search(text) and not (title_score(text) or company_score(text)):
         bare = _POSTCODE.sub("", text).strip(" ,")
         return bool(bare) and len(bare.split()) <= 6 and not re.search(r"\d{4}", bare)
     if _AREA.match(fold(text)):
@@ -81,3 +84,12 @@ def is_place(text: str) -> bool:
 
 def _is_region(text: str) -> bool:
     return text.isupper() and fold(text.replace(".", "")) in phrases("regions")
+
+
+def names_tongue(text: str) -> bool:
+    """Whether a text names a language that people speak.
+
+    Args:
+        text: Any text.
+    """
+    return any(word in phrases("tongues") for word in re.findall(r"[^\W\d_]+", fold(text)))
