@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from headway import JobFailed, Upload
+from headway import InvalidRequest, JobFailed, Upload
 from headway.client.handles import JobHandle
 from headway.sandbox.server import SandboxServer
 from support.cvs import hostile
@@ -256,14 +256,14 @@ async def test_which_of_several_files_is_the_cv(office: Office, worker: WorkerPr
         "letter": Upload(b"Dear all, I would like to apply.", name="letter.txt"),
         "cv": Upload(as_text(PEOPLE["plain"]), name="cv.txt"),
     }
-    job = await owner.hw.submit(KIND, {}, files=files, bucket="cvs")
-    with pytest.raises(JobFailed) as failed:
-        await job.result(timeout=PATIENCE_S)
-    assert failed.value.code == "file_missing"
-    assert "cv, letter" in (failed.value.hint or "")
+    with pytest.raises(InvalidRequest) as refused:
+        await owner.hw.submit(KIND, {}, files=files, bucket="cvs")
+    assert (refused.value.code, refused.value.details) == ("HW102", "payload.file")
+    assert "cv, letter" in (refused.value.hint or "")
+    with pytest.raises(InvalidRequest) as refused:
+        await owner.hw.submit(KIND, {})
+    assert refused.value.details == "files"
+    assert await owner.rows("cv_processing_jobs") == []
     job = await owner.hw.submit(KIND, {"file": "cv"}, files=files, bucket="cvs")
     await job.result(timeout=PATIENCE_S)
     assert shortfalls(await profile_of(owner), PEOPLE["plain"]) == []
-    with pytest.raises(JobFailed) as failed:
-        await (await owner.hw.submit(KIND, {})).result(timeout=PATIENCE_S)
-    assert failed.value.code == "file_missing"
