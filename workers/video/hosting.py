@@ -32,6 +32,7 @@ _MISSING = (403, 404)
 # 48 hours.
 _FAREWELL_S = 1.2
 _EARLIER = 10
+_FIRST_LOOK_S = 0.25
 
 
 @asynccontextmanager
@@ -162,6 +163,7 @@ class HostedVideo:
 
     async def _prepared(self, file: types.File) -> types.File:
         deadline = asyncio.get_running_loop().time() + self._settings.ready_seconds
+        pause = min(_FIRST_LOOK_S, self._settings.poll_seconds)
         while file.state != types.FileState.ACTIVE:
             if file.state == types.FileState.FAILED:
                 reason = file.error.message if file.error and file.error.message else "no reason was given"
@@ -175,7 +177,9 @@ class HostedVideo:
                 raise Passing(
                     "Gemini has not prepared the video in time.", code="provider_timeout"
                 ).as_retry()
-            await asyncio.sleep(self._settings.poll_seconds)
+            await asyncio.sleep(pause)
+            # A short video is ready at once, a long one in minutes.
+            pause = min(2 * pause, self._settings.poll_seconds)
             file = await self._patiently(partial(self._client.aio.files.get, name=file.name or ""))
         return file
 

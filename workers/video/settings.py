@@ -30,7 +30,10 @@ class VideoSettings(PipelineSettings):
         default=600, gt=0, description="Seconds that the provider may take to prepare an uploaded video."
     )
     poll_seconds: float = Field(
-        default=2, gt=0, le=60, description="Seconds between asking whether the video is prepared."
+        default=4,
+        gt=0,
+        le=60,
+        description="The most seconds between asking whether the video is prepared.",
     )
     concurrency: int = Field(
         default=3, ge=1, le=20, description="How many languages or articles of a video are written at once."
