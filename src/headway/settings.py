@@ -151,10 +151,11 @@ class WorkerSettings(_Settings):
         description="How it is woken: by one broadcast per statement and queue, or by postgres_changes.",
     )
     lease_seconds: int = Field(
-        default=8,
+        default=7,
         ge=5,
         le=3600,
-        description="How long a job stays with a worker that is not heard of; after that another one starts it.",
+        description="How long a job stays with a worker that is not heard of; after that another one starts "
+        "it.",
     )
     grace_seconds: float = Field(
         default=25.0,

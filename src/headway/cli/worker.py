@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from headway.cli.loop import event_loop
+from headway.cli.pipelines import pipelines_dir
 from headway.errors import ConfigError, HeadwayError
 from headway.settings import WorkerSettings
 from headway.worker.logs import configure_logging
@@ -54,6 +55,8 @@ def gather_workers(modules: Sequence[str]) -> Worker:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    # Behind everything else: Headway's own pipelines are there for whoever has no package ``workers``.
+    sys.path.append(str(pipelines_dir()))
     merged = Worker()
     for path in modules:
         for worker in _workers_of(path):

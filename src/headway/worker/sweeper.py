@@ -18,7 +18,7 @@ __all__ = ["Sweeper"]
 
 _log = logging.getLogger("headway.worker")
 
-# With a lease of 8 s, whatever a dead worker held is found at most this long after it has expired.
+# Shorter than the lease: whatever a dead worker held is seen while it runs out, and taken back at once then.
 _IDLE_SECONDS = (5.8, 7.2)
 _SHORTEST = 0.25
 _MOST_JOBS = 500

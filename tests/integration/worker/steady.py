@@ -1,8 +1,8 @@
 """Handlers for workers that are killed, drained and replaced.
 
-Run by ``headway worker tests.integration.worker.steady``; ``STEADY_PREFIX`` names kinds and queue. Every run of a
-step is written down in the directory ``STEADY_DIR``, one file per job and step, so that a step that runs twice is
-seen whoever runs it.
+Run by ``headway worker tests.integration.worker.steady``; ``STEADY_PREFIX`` names kinds and queue. Every run
+of a step is written down in the directory ``STEADY_DIR``, one file per job and step, so that a step that runs
+twice is seen whoever runs it.
 """
 
 from __future__ import annotations
