@@ -18,7 +18,7 @@ _LARGEST_GROWTH = 6_000_000
 
 @pytest.mark.timeout(600)
 async def test_memory_is_flat(office: Office, tmp_path: Path, environment_as_given: dict[str, str]) -> None:
-    jobs = 1250 if "HEADWAY_SOAK_JOBS" in environment_as_given else 150
+    jobs = 1250 if "HEADWAY_SOAK_JOBS" in environment_as_given else 60
     environment = {
         "STEADY_PREFIX": office.prefix,
         "STEADY_DIR": str(tmp_path),
