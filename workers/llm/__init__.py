@@ -10,11 +10,12 @@
 
 from workers.llm.errors import AnswerInvalid, AnswerTooLong, ContentFiltered, ModelRefused, PromptTooLong
 from workers.llm.media import FileUri, Image
-from workers.llm.model import TextModel, gemini_model, openai_model, text_model
+from workers.llm.model import TextModel
 from workers.llm.prices import PriceList
 from workers.llm.prompts import Prompt, Prompts
 from workers.llm.realtime import ClientSecret, realtime_secrets
 from workers.llm.settings import LlmSettings
+from workers.llm.shared import gemini_model, openai_model, text_model
 
 __all__ = [
     "AnswerInvalid",

@@ -3,56 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
 
-from headway import HeadwayError
 from workers.llm.calls import Adapter, Call, Reply, Turn
-from workers.llm.clients import gemini_client, openai_client
 from workers.llm.errors import AnswerInvalid, AnswerTooLong, ContentFiltered, ModelRefused
-from workers.llm.gemini_adapter import GeminiAdapter
 from workers.llm.media import Medium
-from workers.llm.openai_adapter import OpenAIAdapter
 from workers.llm.parsing import Unfit, correction, read_answer
+from workers.llm.paying import PaidCall, Paying, explained
 from workers.llm.prices import PriceList
 from workers.llm.prompts import Prompt
 from workers.llm.retries import Passing, patiently
 from workers.llm.settings import LlmSettings
 
-__all__ = ["Paying", "TextModel", "gemini_model", "openai_model", "text_model"]
+__all__ = ["Paying", "TextModel"]
 
 M = TypeVar("M", bound=BaseModel)
 
 _SHORTEST_S = 1.0
-
-
-class _PaidCall(Protocol):
-    def cost(
-        self, *, cost: Decimal, quantity: int, model: str | None = None, unit: str | None = None
-    ) -> None: ...
-
-    def unknown(self) -> None: ...
-
-
-class Paying(Protocol):
-    """What a call needs of a job's context."""
-
-    def paid_call(
-        self,
-        *,
-        provider: str,
-        max_cost: Decimal,
-        model: str | None = None,
-        unit: str | None = None,
-        step: str | None = None,
-    ) -> AbstractAsyncContextManager[Any]: ...
-
-    @property
-    def time_left(self) -> float: ...
 
 
 class TextModel:
@@ -264,7 +236,7 @@ class TextModel:
 
     async def _paid(self, call: Call, ctx: Paying, step: str | None) -> Reply:
         async with self._places, self._reserved(call, ctx, step) as paid:
-            with _explained(self._adapter, paid):
+            with explained(self._adapter, paid):
                 reply = await self._adapter.ask(call)
             self._settle(paid, reply)
             return reply
@@ -274,7 +246,7 @@ class TextModel:
     ) -> AsyncGenerator[str | Reply, None]:
         reply: Reply | None = None
         async with self._places, self._reserved(call, ctx, step) as paid:
-            with _explained(self._adapter, paid):
+            with explained(self._adapter, paid):
                 async for piece in self._adapter.stream(call):
                     if isinstance(piece, Reply):
                         self._settle(paid, piece)
@@ -294,7 +266,7 @@ class TextModel:
             step=step,
         )
 
-    def _settle(self, paid: _PaidCall, reply: Reply) -> None:
+    def _settle(self, paid: PaidCall, reply: Reply) -> None:
         self.sandbox = reply.model.endswith("-sandbox")
         tokens = reply.tokens
         if tokens is None:
@@ -314,24 +286,6 @@ class TextModel:
                 paid.cost(cost=price.of(quantity), quantity=quantity, model=reply.model, unit=price.unit)
 
 
-@contextmanager
-def _explained(adapter: Adapter, paid: _PaidCall) -> Iterator[None]:
-    """Turn what a provider's library raises into what it means for the job, and for the money."""
-    try:
-        yield
-    except (HeadwayError, GeneratorExit):
-        raise
-    except Exception as error:
-        meaning = error if isinstance(error, Passing) else adapter.explain(error)
-        if meaning is None:
-            raise
-        if isinstance(meaning, Passing) and meaning.spent:
-            paid.unknown()
-        if meaning is error:
-            raise
-        raise meaning from error
-
-
 def _check(reply: Reply) -> None:
     if reply.finish == "refusal":
         raise ModelRefused(
@@ -347,39 +301,3 @@ def _too_long(limit: int) -> AnswerTooLong:
         f"The answer did not fit into {limit} tokens.",
         hint="Give a shorter document, or raise HEADWAY_LLM_MAX_OUTPUT_TOKENS.",
     )
-
-
-@asynccontextmanager
-async def openai_model() -> AsyncIterator[TextModel]:
-    """OpenAI's model, whatever the settings choose: ``await ctx.shared(openai_model)``.
-
-    Raises:
-        ConfigError: a setting is missing or wrong.
-    """
-    settings = LlmSettings.load()
-    async with openai_client(settings) as client:
-        yield TextModel(OpenAIAdapter(client), settings.openai_model, PriceList.load(), settings)
-
-
-@asynccontextmanager
-async def gemini_model() -> AsyncIterator[TextModel]:
-    """Gemini's model, whatever the settings choose: ``await ctx.shared(gemini_model)``.
-
-    Raises:
-        ConfigError: a setting is missing or wrong.
-    """
-    settings = LlmSettings.load()
-    async with gemini_client(settings) as client:
-        yield TextModel(GeminiAdapter(client), settings.gemini_model, PriceList.load(), settings)
-
-
-@asynccontextmanager
-async def text_model() -> AsyncIterator[TextModel]:
-    """The model that the settings choose: ``await ctx.shared(text_model)``.
-
-    Raises:
-        ConfigError: a setting is missing or wrong.
-    """
-    chosen = openai_model if LlmSettings.load().provider == "openai" else gemini_model
-    async with chosen() as model:
-        yield model
