@@ -278,11 +278,16 @@ def sandbox(
 
 
 @app.command()
-def demo() -> None:
-    """Show what there is, on a throwaway stack."""
+def demo(
+    file: Annotated[Path | None, typer.Argument(help="A CV: PDF, DOCX, text or image.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All five pipelines at once.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """A CV becomes a profile, live, on a throwaway stack, although its worker is killed in the middle."""
     from headway.cli.demo import run_demo
 
-    run_demo()
+    run_demo(file, everything=everything, keep=keep, as_json=as_json)
 
 
 app.add_typer(job_commands)
