@@ -35,6 +35,7 @@ class Desk:
     engine: Engine
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    _started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -71,8 +72,8 @@ class Desk:
         return json.loads(done.stdout)
 
     async def start(self, *arguments: object) -> asyncio.subprocess.Process:
-        """A running command, its output to be read line by line."""
-        return await asyncio.create_subprocess_exec(
+        """A running command, its output to be read line by line; ended by ``close`` at the latest."""
+        process = await asyncio.create_subprocess_exec(
             *HEADWAY,
             *map(str, arguments),
             cwd=self.folder,
@@ -81,6 +82,16 @@ class Desk:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        self._started.append(process)
+        return process
+
+    async def close(self) -> None:
+        """End what a test that has failed left running."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        await self.engine.close()
 
     async def worker(self, **more: Any) -> tuple[Worker, str]:
         """A worker of a kind of its own; and the kind."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import psutil
 import pytest
 
 from .conftest import Shop
+
+COSTS = Path(__file__).parents[3] / "docs" / "pipelines" / "costs.md"
 
 
 def descendants() -> set[int]:
@@ -47,12 +51,17 @@ def test_a_cv_becomes_a_profile_although_its_worker_is_killed(shop: Shop) -> Non
 
 
 def test_all_five_pipelines_complete_at_once(shop: Shop) -> None:
-    done = shop.run("demo", "--all")
+    done = shop.run("demo", "--all", "--json")
     assert done.returncode == 0, done.stderr + done.stdout
-    told = " ".join(done.stdout.split())
+    told = " ".join(done.stderr.split())
     assert "All five have completed" in told
     for title in ("CV to profile", "Talk track", "Handbook document", "Video to docs", "Business discovery"):
         assert f"{title} 100 % completed" in told
+    figures = json.loads(done.stdout)
+    # The document that says what the samples cost tells the truth, to the fourth digit.
+    costs = {title: Decimal(cost).quantize(Decimal("0.0001")) for title, cost in figures["costs"].items()}
+    stated = re.findall(r"^\|[^|]+\|[^|]+\| \$([0-9.]+)", COSTS.read_text("utf-8"), re.MULTILINE)
+    assert [Decimal(amount) for amount in stated] == [*costs.values()]
 
 
 def test_a_file_that_is_no_cv_ends_the_demo_with_what_is_wrong(shop: Shop) -> None:

@@ -29,7 +29,7 @@ async def desk(stack: TestStack, tmp_path: Path) -> AsyncIterator[Desk]:
     try:
         yield made
     finally:
-        await engine.close()
+        await made.close()
 
 
 async def test_a_job_from_submit_to_result(desk: Desk) -> None:
