@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from headway.cli.environment import shell_lines
+from headway.cli.up import is_loopback
 from headway.sandbox.app import Sandbox
 from headway.sandbox.prices import load_prices
 from headway.sandbox.server import SandboxServer
@@ -35,6 +36,10 @@ def run_sandbox(*, host: str, port: int, output: str, prices: Path | None) -> No
         signal.signal(number, lambda *_: ended.set())
     with SandboxServer(Sandbox(prices=load_prices(prices)), host=host, port=port) as server:
         _announce(server, output)
+        if not is_loopback(host):
+            sys.stderr.write(
+                f"warning: listening on {host}: whoever reaches this machine can use the sandbox\n"
+            )
         ended.wait()
 
 

@@ -305,6 +305,7 @@ def test_models_are_listed_and_unknown_ones_refused(client: OpenAI) -> None:
         ({"response_format": {"type": "xml"}}, "response_format.type", "xml"),
         ({"response_format": {"type": "json_object"}}, "messages", "the word 'json'"),
         ({"extra_body": {"colour": "red"}}, "colour", "Unknown parameter"),
+        ({"tools": []}, "tools", "does not support"),
     ],
 )
 def test_wrong_requests_are_refused_as_the_real_ones_are(

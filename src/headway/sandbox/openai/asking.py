@@ -21,6 +21,13 @@ __all__ = ["Ask", "Format", "Prompt", "json_body", "read_format"]
 
 _PER_MESSAGE_TOKENS = 4
 _MOST_IMAGE_BYTES = 50 * 1024 * 1024
+_UNSUPPORTED = frozenset(
+    {
+        "audio", "background", "conversation", "function_call", "functions", "max_tool_calls",
+        "parallel_tool_calls", "prediction", "previous_response_id", "prompt", "tool_choice", "tools",
+        "web_search_options",
+    }
+)  # fmt: skip
 _KINDS = ("data:image/png", "data:image/jpeg", "data:image/jpg", "data:image/webp", "data:image/gif")
 
 
@@ -46,6 +53,13 @@ async def json_body(request: Request, known: frozenset[str]) -> dict[str, Any]:
             "valid JSON.)",
         )
     for name in body:
+        if name in _UNSUPPORTED and name not in known:
+            raise OpenAIError(
+                400,
+                f"The Headway sandbox does not support '{name}'; docs/sandbox.md says what it does.",
+                param=name,
+                code="unsupported_parameter",
+            )
         if name not in known:
             raise OpenAIError(400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
     return body
