@@ -42,13 +42,31 @@ def read_text(content: bytes, limits: Limits) -> str:
     return text
 
 
+def _unmarked(content: bytes) -> str:
+    # In UTF-16, every other byte of western text is zero; in UTF-8 none is.
+    head = content[:4096]
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if head[start::2].count(0) > 0.4 * len(head[start::2]):
+            return encoding
+    return "utf-8"
+
+
 def _decoded(content: bytes) -> str | None:
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _unmarked(content)
     try:
         return content.decode(encoding)
     except UnicodeDecodeError:
         pass
-    best = charset_normalizer.from_bytes(content[:200_000]).best()
+    sample = content[:200_000]
+    # Texts full of rare letters seem a mess at first sight; what binary files have was ruled out before.
+    best = next(
+        (
+            found
+            for mess in (0.2, 0.6)
+            if (found := charset_normalizer.from_bytes(sample, threshold=mess).best())
+        ),
+        None,
+    )
     if best is None:
         return None
     return content.decode(best.encoding, "replace")
