@@ -139,6 +139,7 @@ class Caller:
         most = price.of(product.most)
         limit = self._ctx.limit(product.provider)
         async with limit:
+            await self._purse.room_for(most)
             try:
                 with self._purse.reserved(most) as bill:
                     async with self._ctx.paid_call(

@@ -84,10 +84,12 @@ async def enrich(
             if progress.stopped or progress.interrupted:
                 return
             try:
-                progress.outcomes[lead.place_id] = await _look_up(ctx, caller, settings, campaign, lead)
+                outcome, stopped = await _look_up(ctx, caller, settings, campaign, lead)
             except BudgetExceeded:
                 progress.stopped = True
                 return
+            progress.outcomes[lead.place_id] = outcome
+            progress.stopped |= stopped
             told(progress)
 
     try:
@@ -102,24 +104,37 @@ async def enrich(
 
 async def _look_up(
     ctx: Context, caller: Caller, settings: DiscoverySettings, campaign: UUID, lead: Business
-) -> LeadOutcome:
-    """One lead. What fails is kept as a failed step, so that a retry by a person asks for that alone."""
+) -> tuple[LeadOutcome, bool]:
+    """One lead, and whether the budget ended it.
+
+    What fails is kept as a failed step, so that a retry by a person asks for that alone.
+    """
     try:
         outcome = await ctx.step(
             _step("contact", lead), _find, ctx, caller, settings, campaign, lead, into=People
         )
     except ProviderDown:
-        return await _keep(ctx, campaign, lead, LeadOutcome(degraded=["contact"]))
+        return await _keep(ctx, campaign, lead, LeadOutcome(degraded=["contact"])), False
     if not outcome.contacts:
-        return LeadOutcome(cost=outcome.cost, sandbox=outcome.sandbox)
+        return LeadOutcome(cost=outcome.cost, sandbox=outcome.sandbox), False
     try:
-        return await ctx.step(
-            _step("verify", lead), _verify, ctx, caller, settings, campaign, lead, outcome, into=LeadOutcome
+        verified = await ctx.step(
+            _step("verify", lead),
+            _verify,
+            ctx,
+            caller,
+            settings,
+            campaign,
+            lead,
+            outcome,
+            into=LeadOutcome,
         )
-    except ProviderDown:
-        return await _keep(
-            ctx, campaign, lead, _judged(outcome, outcome.contacts[0], "unverified", failed=True)
-        )
+    except (ProviderDown, BudgetExceeded) as error:
+        # The contact was found and paid for; that nobody has looked at it is said.
+        down = isinstance(error, ProviderDown)
+        unverified = _judged(outcome, outcome.contacts[0], "unverified", failed=down)
+        return await _keep(ctx, campaign, lead, unverified), not down
+    return verified, False
 
 
 async def _find(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,16 @@ class Purse:
         self.budget = budget
         self.spent = spent
         self._reserved = Decimal(0)
+        self._settled = asyncio.Event()
+
+    async def room_for(self, most: Decimal) -> None:
+        """Wait while calls under way may turn out cheaper than feared: no money is left over for fear of them.
+
+        Args:
+            most: What is wanted; ``reserved`` says whether there is as much.
+        """
+        while self._reserved and self.spent + self._reserved + most > self.budget:
+            await self._settled.wait()
 
     @contextmanager
     def reserved(self, most: Decimal) -> Iterator[Bill]:
@@ -59,6 +70,8 @@ class Purse:
         finally:
             self._reserved -= most
             self.spent += bill.cost
+            self._settled.set()
+            self._settled = asyncio.Event()
 
 
 async def open_purse(ctx: Context, budget: Decimal) -> Purse:

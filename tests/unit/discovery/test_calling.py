@@ -146,6 +146,17 @@ async def test_many_calls_at_once_cannot_pass_the_budget_together(sandbox_server
     agrees(recording, sandbox_server)
 
 
+async def test_no_money_is_left_for_fear_of_calls_that_turn_out_free(sandbox_server: SandboxServer) -> None:
+    nobody = [d for n in range(200) if not people_of(d := f"empty-{n}.example.com")][:9]
+
+    async def ten(ctx: Context, caller: Caller, settings: DiscoverySettings) -> Any:
+        await asyncio.gather(*(find_contacts(caller, settings, domain) for domain in [*nobody, DOMAIN]))
+
+    recording = await run_job(shopping(ten, budget=Decimal("0.03")), "test.buy")
+    assert recording.error is None
+    assert sandbox_server.sandbox.ledger.total() == Decimal("0.0245")
+
+
 async def test_the_jobs_own_budget_holds_too(sandbox_server: SandboxServer) -> None:
     recording = await run_job(shopping(places), "test.buy", budget=Decimal("0.034"))
     assert recording.error is not None
