@@ -11,6 +11,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from headway.sandbox.answers.registry import reply
 from workers.cv.extraction import CvExtraction
@@ -57,6 +59,15 @@ def test_nothing_is_invented(name: str) -> None:
                 assert word.casefold() in known or word.isdigit(), word
 
     check(read(text))
+
+
+_LINES = [line for name in NAMES for line in (PAPERS / f"{name}.txt").read_text("utf-8").splitlines()]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text() | st.lists(st.sampled_from(_LINES) | st.text(max_size=40), max_size=40).map("\n".join))
+def test_any_text_has_a_valid_answer(text: str) -> None:
+    read(text)
 
 
 def test_there_are_enough_of_them() -> None:
