@@ -161,6 +161,20 @@ async def test_the_same_cv_again_changes_nothing_and_what_was_typed_stays(
     assert any(note.startswith("phone: kept") for note in result["notes"])
 
 
+async def test_several_cvs_of_one_person_at_once(office: Office, worker: WorkerProcess) -> None:
+    owner = await office.somebody()
+    names = ("plain", "german", "boards", "two_current")
+    jobs = [await send(owner, as_text(PEOPLE[name]), "cv.txt") for name in names]
+    await asyncio.gather(*(job.result(timeout=PATIENCE_S) for job in jobs))
+    profile = await profile_of(owner)
+    # Whoever writes second has read what the first one wrote.
+    assert {job.title for job in profile.work_experience} == {j.title for n in names for j in PEOPLE[n].jobs}
+    assert {seat.role for seat in profile.board_experience} == {
+        s.role for n in names for s in PEOPLE[n].seats
+    }
+    assert {skill for name in names for skill in PEOPLE[name].skills} <= set(profile.profile.skills)
+
+
 async def test_what_is_no_cv_ends_as_a_clear_failure(office: Office, worker: WorkerProcess) -> None:
     owner = await office.somebody()
     inputs = {
