@@ -60,6 +60,7 @@ class _Bench:
     process: asyncio.subprocess.Process
     url: str
     key: str
+    publishable_key: str
     database: Database
     http: httpx.AsyncClient
 
@@ -292,7 +293,7 @@ async def _stack() -> AsyncIterator[_Bench]:
         }
         async with httpx.AsyncClient(headers=headers, timeout=60) as http:
             database = Database(address["socket_dir"], address["db_port"], "postgres")
-            yield _Bench(process, address["url"], address["key"], database, http)
+            yield _Bench(process, address["url"], address["key"], address["publishable_key"], database, http)
     finally:
         process.stdin.close()
         await process.wait()

@@ -48,6 +48,7 @@ async def _serve(directory: Path) -> None:
         address = {
             "url": stack.public_url,
             "key": stack.keys.secret_key,
+            "publishable_key": stack.keys.publishable_key,
             "socket_dir": stack.database.socket_dir,
             "db_port": stack.database.port,
         }

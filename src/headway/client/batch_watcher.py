@@ -60,8 +60,7 @@ class BatchWatcher:
                 connection.refuse_if_closed()
                 cadence.failed(error.retry_after)
                 await asyncio.sleep(max(cadence.due - asyncio.get_running_loop().time(), 0))
-        link = await connection.link()
-        async with link.listen(scope.topic) as listener:
+        async with connection.hearing.listening(scope.topic) as listener:
             while not self._finished:
                 await updates.room()
                 await self._step(connection, updates, listener, cadence)

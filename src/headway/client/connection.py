@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 from postgrest import AsyncPostgrestClient
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
+from headway.client.hearing import Hearing
 from headway.client.identity import Identity
 from headway.client.leases import Leases
 from headway.client.policy import ClientPolicy
 from headway.client.session import Session, http_client
 from headway.core.repetition import may_repeat
 from headway.errors import ConfigError, Denied, HeadwayError, TransportError
-from headway.link import LinkPolicy, RealtimeLink
+from headway.link import LinkPolicy
 
 __all__ = ["Connected", "Connection"]
 
@@ -63,17 +65,18 @@ class Connection:
         self.url = url
         self.identity = identity
         self.policy = policy
-        self._link_policy = link_policy or LinkPolicy()
-        self._owns_http = http is None
         self.http = http or http_client(policy)
+        self._own_http = self.http if http is None else None
         self._session = Session(self.http)
         self._rest: tuple[str | None, AsyncPostgrestClient] | None = None
-        self._link: RealtimeLink | None = None
-        self._linking = asyncio.Lock()
+        self.hearing = Hearing(url, identity, link_policy or LinkPolicy(), policy.link_idle)
         self.leases = Leases(self)
         self.closed = False
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
+        # A server that forgets to close the client of a request must not keep its sockets.
+        self._unheld = weakref.finalize(self, _forgotten, self._loop, self._pid, self.hearing, self._own_http)
+        self._unheld.atexit = False
         self._watching: set[asyncio.Task[None]] = set()
 
     async def headers(self) -> Mapping[str, str]:
@@ -145,16 +148,21 @@ class Connection:
         function: str | None = None,
         attempts: int | None = None,
     ) -> Any:
-        policy = self.policy
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(
-                lambda error: may_repeat(error, method=method, function=function) and self._is_soon(error)
-            ),
-            stop=stop_after_attempt(policy.attempts if attempts is None else attempts),
-            wait=self._pause,
-            reraise=True,
-        )
-        return await retrying(self._send, send)
+        # By hand: tenacity leaves a circle of references after every call, which would keep a forgotten
+        # connection from being noticed.
+        most = self.policy.attempts if attempts is None else attempts
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return await self._send(send)
+            except TransportError as error:
+                if tried >= most or not may_repeat(error, method=method, function=function):
+                    raise
+                pause = self._pause(error, tried)
+                if pause > self.policy.timeout:
+                    raise
+            await asyncio.sleep(pause)
 
     async def _send(self, send: Callable[[AsyncPostgrestClient], Any]) -> Any:
         self.refuse_if_closed()
@@ -183,38 +191,13 @@ class Connection:
             self._rest = token, rest
         return self._rest[1]
 
-    def _is_soon(self, error: BaseException) -> bool:
-        after = error.retry_after if isinstance(error, TransportError) else None
-        return after is None or after <= self.policy.timeout
-
-    def _pause(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(error, TransportError) and error.retry_after is not None:
+    def _pause(self, error: TransportError, tried: int) -> float:
+        if error.retry_after is not None:
             return error.retry_after
-        bound = min(self.policy.retry_cap, self.policy.retry_base * 2 ** (state.attempt_number - 1))
+        bound = min(self.policy.retry_cap, self.policy.retry_base * 2 ** (tried - 1))
         return random.uniform(0, bound)  # noqa: S311 - spreads load, keeps no secret
 
-    # Realtime -----------------------------------------------------------------------------------------------
-
-    async def link(self) -> RealtimeLink:
-        """The one Realtime link of this client, connecting since it was first asked for.
-
-        Raises:
-            HeadwayError: there is no token to connect with.
-        """
-        async with self._linking:
-            self.refuse_if_closed()
-            if self._link is None:
-                identity = self.identity
-                has_token = await identity.token() is not None
-                self._link = RealtimeLink(
-                    self.url,
-                    identity.key,
-                    token=identity.durable_token if has_token else None,
-                    policy=self._link_policy,
-                )
-                await self._link.start()
-            return self._link
+    # Life ---------------------------------------------------------------------------------------------------
 
     def keep(self, watching: asyncio.Task[None]) -> None:
         """End this task too when the client is closed."""
@@ -230,12 +213,11 @@ class Connection:
         if watching:
             await asyncio.wait(watching)
         await self.leases.close()
-        async with self._linking:
-            link, self._link = self._link, None
-            if link is not None:
-                await link.stop()
-        if self._owns_http:
-            await self.http.aclose()
+        self._unheld.detach()
+        await _let_go(self.hearing, self._own_http)
+        # Clients that were made of this one and forgotten are on their way out already.
+        if leaving := {task for task in _letting_go if task.get_loop() is self._loop}:
+            await asyncio.wait(leaving)
 
     def refuse_if_closed(self) -> None:
         """Raises:
@@ -248,6 +230,30 @@ class Connection:
     def closed_error() -> TransportError:
         """What whoever still waits for a closed client is told."""
         return TransportError("the client is closed", hint="Make another one.", code="client_closed")
+
+
+async def _let_go(hearing: Hearing, http: httpx.AsyncClient | None) -> None:
+    await hearing.close()
+    if http is not None:
+        await http.aclose()
+
+
+def _forgotten(
+    loop: asyncio.AbstractEventLoop, pid: int, hearing: Hearing, http: httpx.AsyncClient | None
+) -> None:
+    """Nobody has the connection any more, on whichever thread that was noticed."""
+    if pid != os.getpid() or loop.is_closed():
+        return
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(lambda: _keep(loop.create_task(_let_go(hearing, http))))
+
+
+_letting_go: set[asyncio.Task[None]] = set()
+
+
+def _keep(task: asyncio.Task[None]) -> None:
+    _letting_go.add(task)
+    task.add_done_callback(_letting_go.discard)
 
 
 def _expired(error: HeadwayError) -> Denied:

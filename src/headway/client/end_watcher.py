@@ -68,8 +68,7 @@ class EndWatcher:
         if not self._fresh and (end := await self._read(connection, cadence)) is not None:
             return end
         topic = job_topic(self._job_id)
-        link = await connection.link()
-        listener = link.listen(topic)
+        listener, leave = await connection.hearing.listen(topic)
         try:
             while True:
                 if (end := await self._step(connection, listener, cadence)) is not None:
@@ -78,7 +77,9 @@ class EndWatcher:
             if self._leased:
                 connection.leases.drop(topic)
             # Whoever waits for the result need not wait until the server has let the topic go.
-            connection.keep(asyncio.create_task(listener.close(), name="headway watch end"))
+            leaving = asyncio.create_task(listener.close(), name="headway watch end")
+            leaving.add_done_callback(lambda _: leave())
+            connection.keep(leaving)
 
     async def _step(self, connection: Connection, listener: Listener, cadence: Cadence) -> End | None:
         try:

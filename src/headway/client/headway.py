@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -72,9 +73,7 @@ class AsyncHeadway(Watches, Questions, Transfers):
         policy: ClientPolicy = ClientPolicy(),  # noqa: B008 - frozen
         link_policy: LinkPolicy = LinkPolicy(),  # noqa: B008 - frozen
     ) -> None:
-        self._recipe = Recipe.of(client, url, key, access_token, http_client, policy, link_policy)
-        self._current: Connection | None = None
-        self._closed = False
+        self._begin(Recipe.of(client, url, key, access_token, http_client, policy, link_policy))
 
     @classmethod
     def from_settings(
@@ -108,19 +107,27 @@ class AsyncHeadway(Watches, Questions, Transfers):
     def as_user(self, access_token: AccessToken) -> AsyncHeadway:
         """A client for another user of the same project, which shares the HTTP connections of this one.
 
-        For servers: one client for the process, and one of these for each request. Close it too, at least
-        when it has watched; this one must stay open until then.
+        For servers: one client for the process, and one of these for each request. It is closed with the one
+        that it was made of, or when nobody has it any more; ``async with`` closes it sooner.
 
         Args:
             access_token: The user's access token, or a function that makes a fresh one.
         """
-        return type(self)._of(self._recipe.as_user(access_token, lambda: self.connection.http))
+        other = type(self)._of(self._recipe.as_user(access_token, lambda: self.connection.http))
+        self._others.add(other)
+        return other
 
     @classmethod
     def _of(cls, recipe: Recipe) -> Self:
         made = cls.__new__(cls)
-        made._recipe, made._current, made._closed = recipe, None, False
+        made._begin(recipe)
         return made
+
+    def _begin(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._current: Connection | None = None
+        self._closed = False
+        self._others: weakref.WeakSet[AsyncHeadway] = weakref.WeakSet()
 
     # Life ---------------------------------------------------------------------------------------------------
 
@@ -131,8 +138,13 @@ class AsyncHeadway(Watches, Questions, Transfers):
         await self.close()
 
     async def close(self) -> None:
-        """End every watch and let go of every task and socket; safe to call twice."""
+        """End every watch and let go of every task and socket; safe to call twice.
+
+        Clients that ``as_user`` has made of this one are closed with it.
+        """
         self._closed = True
+        for other in tuple(self._others):
+            await other.close()
         current, self._current = self._current, None
         if current is not None and current.is_here:
             await current.close()

@@ -58,8 +58,7 @@ class JobWatcher:
                 return
         topic = job_topic(self._job_id)
         try:
-            link = await connection.link()
-            async with link.listen(topic) as listener:
+            async with connection.hearing.listening(topic) as listener:
                 while not feed.ended:
                     await updates.room()
                     await self._step(connection, updates, listener, cadence)

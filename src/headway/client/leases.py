@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,9 @@ class Leases:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        # Weakly: a client that nobody holds must be noticed at once.
+        self._connection = weakref.ref(connection)
+        self._period = connection.policy.lease
         self._held: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +47,8 @@ class Leases:
         Raises:
             HeadwayError: a topic may not be watched, or the engine could not be asked.
         """
-        await self._connection.call("watch", {"topics": list(topics)}, attempts=1)
+        if (connection := self._connection()) is not None:
+            await connection.call("watch", {"topics": list(topics)}, attempts=1)
 
     def drop(self, topic: str) -> None:
         """Renew a topic's lease no more, unless others hold it."""
@@ -65,7 +69,7 @@ class Leases:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(self._connection.policy.lease * random.uniform(0.8, 1.0))  # noqa: S311
+            await asyncio.sleep(self._period * random.uniform(0.8, 1.0))  # noqa: S311 - spreads load
             held = sorted(self._held)
             for start in range(0, len(held), _MOST_TOPICS):
                 await self._renew_some(held[start : start + _MOST_TOPICS])

@@ -127,8 +127,7 @@ class ListWatcher:
         """
         scope = await scope_of(connection, *self._wanted)
         cadence = Cadence(connection.policy, first=0)
-        link = await connection.link()
-        async with link.listen(scope.topic) as listener:
+        async with connection.hearing.listening(scope.topic) as listener:
             connection.leases.add(scope.topic)
             try:
                 while True:

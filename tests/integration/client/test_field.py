@@ -72,7 +72,8 @@ async def test_reconnecting_never_gives_up(shop: Shop) -> None:
     ear, hand, job = await followed(shop)
     shop.faults(refuse_connections=503)
     shop.on_server(lambda: shop.realtime.drop_sockets(topic=job_topic(job.id)))
-    link = await ear.watch._connection.link()
+    link = ear.watch._connection.hearing.link
+    assert link is not None
     before = link.state.reconnects
     async with asyncio.timeout(30):
         async for state in link.states():
@@ -166,7 +167,8 @@ async def test_whoever_loses_the_right_to_read_is_told(shop: Shop) -> None:
 async def test_a_machine_that_has_slept_catches_up(shop: Shop) -> None:
     # Row 28.
     ear, hand, _ = await followed(shop)
-    link = await ear.watch._connection.link()
+    link = ear.watch._connection.hearing.link
+    assert link is not None
     shop.faults(lose=1.0)
     await hand.emit("while it slept")
     shop.healthy()

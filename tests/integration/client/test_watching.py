@@ -124,7 +124,7 @@ async def test_what_has_ended_is_told_without_realtime(shop: Shop) -> None:
     (only,) = ear.updates
     assert only.snapshot is not None
     assert (only.status, only.snapshot.result) == ("completed", {"ok": True})
-    assert hw.connection._link is None
+    assert hw.connection.hearing.link is None
 
 
 async def test_all_watches_of_a_client_share_one_socket(shop: Shop) -> None:
@@ -134,7 +134,8 @@ async def test_all_watches_of_a_client_share_one_socket(shop: Shop) -> None:
     ears = [Ear(job.watch()) for job in batch.jobs for _ in range(2)]
     for ear in ears:
         await ear.until(lambda e: bool(e.updates))
-    link = await hw.connection.link()
+    link = hw.connection.hearing.link
+    assert link is not None
     assert link.state.connections == 1
     for _ in range(20):
         await (await queue.take()).finish()

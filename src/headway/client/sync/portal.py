@@ -16,6 +16,8 @@ __all__ = ["Portal", "forked_error"]
 
 T = TypeVar("T")
 
+_LONGEST_END_S = 2.0
+
 
 class Portal:
     """Runs coroutines for callers on any thread, until it is stopped.
@@ -92,11 +94,12 @@ class Portal:
             self._loop.close()
 
     def _cancel_all(self) -> None:
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self._loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+        # What is cancelled may begin something on its way out, which ends too.
+        deadline = self._loop.time() + _LONGEST_END_S
+        while (tasks := asyncio.all_tasks(self._loop)) and self._loop.time() < deadline:
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(tasks, timeout=_LONGEST_END_S))
 
     def _refuse(self) -> None:
         if threading.current_thread() is self._thread:
