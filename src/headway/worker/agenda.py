@@ -45,6 +45,12 @@ class Agenda:
         if known is None or moment < known:
             self.put(topic, seconds)
 
+    @property
+    def anything_due(self) -> bool:
+        """Whether something is due now that no service has taken yet."""
+        now = time.monotonic()
+        return any(moment is not None and moment <= now for moment in self._due.values())
+
     async def due(self, topic: Topic) -> None:
         """Wait until something of a topic is due; it counts as taken then, until a sweep says so again."""
         while True:

@@ -144,6 +144,9 @@ class Claimer:
                 failures += 1
                 _log.error("no jobs can be claimed: %s", error)
                 await asyncio.sleep(_LONGEST_PAUSE)
+            except Exception:  # noqa: BLE001 - a worker that claims no more would look idle for ever
+                _log.exception("claiming failed")
+                await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _next(self) -> Learnt:
         """Wait until there may be something to claim and room for it; how that was learnt."""
@@ -218,4 +221,8 @@ class Claimer:
             return
         for (kind, queue), count in Counter((row.kind, row.queue) for row in rows).items():
             self._observations.claimed(kind, queue, learnt, count)
-        self._runner.run(Attempt(self._registry.get(row.kind), row, started=began) for row in rows)
+        attempts = [Attempt(self._registry.get(row.kind), row, started=began) for row in rows]
+        if self._stopping:
+            self._runner.hand_back(attempts)
+        else:
+            self._runner.run(attempts)

@@ -111,6 +111,10 @@ class Finisher:
             self._under_way += len(batch)
             try:
                 await self._finish(batch)
+            except Exception:  # noqa: BLE001 - what is not told expires; what follows must be told
+                _log.exception("%d endings could not be told", len(batch))
+                for entry in batch:
+                    entry.done(LOST)
             finally:
                 self._under_way -= len(batch)
                 if not self.unfinished:

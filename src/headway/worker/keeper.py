@@ -113,6 +113,11 @@ class Keeper:
         if self._thread is thread:
             self._thread = None
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     # Which jobs ---------------------------------------------------------------------------------------------
 
     def add(self, attempts: Iterable[Attempt]) -> None:
@@ -199,7 +204,12 @@ class Keeper:
                 if not due:
                     await self._rest()
                     continue
-                if await self._beat(store, due):
+                try:
+                    answered = await self._beat(store, due)
+                except Exception:  # noqa: BLE001 - without heartbeats every job of this worker would be lost
+                    _log.exception("a heartbeat failed")
+                    answered = False
+                if answered:
                     failures = 0
                     if everything:
                         self._next_beat = time.monotonic() + self._pace.beat_seconds

@@ -40,10 +40,6 @@ def step_span(step: str) -> AbstractContextManager[Any]:
     return nullcontext() if spans is None else spans(step)
 
 
-def _looks_at_steps(observer: Observer) -> bool:
-    return type(observer).around_step is not Observer.around_step
-
-
 class Observer:
     """Is told what happens; every method does nothing here. They must be quick, on whatever thread."""
 
@@ -90,9 +86,10 @@ class Observer:
         """Something that somebody should know of.
 
         Args:
-            name: ``lease_lost``, ``thread_abandoned``, ``task_abandoned``, ``process_killed``,
-                ``process_died``, ``loop_blocked``, ``handler_forked``, ``handler_exit``, ``handler_leaked``,
-                ``output_cut``, ``progress_refused``, ``second_signal``.
+            name: ``lease_lost``, ``thread_abandoned`` (and ``thread_ended``, should it end after all),
+                ``task_abandoned``, ``process_killed``, ``process_died``, ``loop_blocked``,
+                ``loop_interrupted``, ``handler_forked``, ``handler_exit``, ``handler_leaked``,
+                ``output_cut``, ``progress_refused``, ``memory_limit``, ``second_signal``.
             job: The job concerned, if one is.
         """
 
@@ -130,10 +127,21 @@ class Observations(Observer):
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers = list(observers)
+        # By method, those who do something with it: some are told of every job, thousands of times a second.
+        self._told: dict[str, list[Observer]] = {}
 
     def add(self, observer: Observer) -> None:
         """Tell one more, from now on."""
         self._observers.append(observer)
+        self._told.clear()
+
+    def _who(self, method: str) -> list[Observer]:
+        told = self._told.get(method)
+        if told is None:
+            plain = getattr(Observer, method)
+            told = [observer for observer in self._observers if getattr(type(observer), method) is not plain]
+            self._told[method] = told
+        return told
 
     def claimed(self, kind: str, queue: str, learnt: Learnt, count: int) -> None:
         self._tell("claimed", kind, queue, learnt, count)
@@ -142,15 +150,16 @@ class Observations(Observer):
         self._tell("started", job)
 
     def around(self, job: JobInfo) -> AbstractContextManager[Any]:
-        return self._around("around", job) if self._observers else nullcontext()
+        seen = self._who("around") or self._who("around_step")
+        return self._around("around", job) if seen else nullcontext()
 
     @contextmanager
     def _around(self, method: str, *arguments: Any) -> Iterator[None]:
         with ExitStack() as stack:
-            if method == "around" and any(_looks_at_steps(observer) for observer in self._observers):
+            if method == "around" and self._who("around_step"):
                 token = _STEP_SPANS.set(partial(self.around_step, *arguments))
                 stack.callback(_STEP_SPANS.reset, token)
-            for observer in self._observers:
+            for observer in self._who(method):
                 try:
                     stack.enter_context(getattr(observer, method)(*arguments))
                 except Exception:  # noqa: BLE001
@@ -173,7 +182,7 @@ class Observations(Observer):
         self._tell("link_changed", status)
 
     def around_step(self, job: JobInfo, step: str) -> AbstractContextManager[Any]:
-        return self._around("around_step", job, step) if self._observers else nullcontext()
+        return self._around("around_step", job, step) if self._who("around_step") else nullcontext()
 
     def scheduled(self, submitted: int, skipped: int, failed: int) -> None:
         self._tell("scheduled", submitted, skipped, failed)
@@ -191,7 +200,7 @@ class Observations(Observer):
         self._tell("lagged", seconds)
 
     def _tell(self, method: str, *arguments: Any) -> None:
-        for observer in self._observers:
+        for observer in self._who(method):
             try:
                 getattr(observer, method)(*arguments)
             except Exception:  # noqa: BLE001

@@ -26,8 +26,8 @@ _log = logging.getLogger("headway.worker")
 
 # How long a handler may clean up after it was cancelled, before its job ends without it.
 _PATIENCE = 5.0
-# A person who cancels waits for it.
-_CANCEL_PATIENCE = 0.8
+# A person who cancels waits for it, and so does whoever stops a worker.
+_PATIENCE_BY_REASON = {"cancelled": 0.8, "released": 1.5}
 
 
 class Runner:
@@ -63,6 +63,7 @@ class Runner:
         self._tasks: dict[Attempt, asyncio.Task[Ending]] = {}
         self._timers: dict[Attempt, list[asyncio.TimerHandle]] = {}
         self._kinds: Counter[str] = Counter()
+        self._settling = 0
         self._told_to_stop = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -121,6 +122,12 @@ class Runner:
         for attempt in attempts:
             self._start(attempt)
 
+    def hand_back(self, attempts: Iterable[Attempt]) -> None:
+        """Give back some jobs that were claimed too late to be started."""
+        for attempt in attempts:
+            self._keeper.add([attempt])
+            self._tell(attempt, Ending("release"))
+
     def _start(self, attempt: Attempt) -> None:
         assert self._loop is not None
         spec = attempt.spec
@@ -156,7 +163,7 @@ class Runner:
         if task is None or task.done() or self._loop is None:
             return
         task.cancel()
-        patience = _CANCEL_PATIENCE if attempt.stop_reason == "cancelled" else _PATIENCE
+        patience = _PATIENCE_BY_REASON.get(attempt.stop_reason or "", _PATIENCE)
         self._timers[attempt].append(self._loop.call_later(patience, self._abandon, attempt))
 
     def _abandon(self, attempt: Attempt) -> None:
@@ -204,6 +211,7 @@ class Runner:
             self._finished(attempt, LOST)
         elif attempt.reports.must_settle:
             assert self._loop is not None
+            self._settling += 1
             settling = self._loop.create_task(self._settle(attempt, ending), name="headway settling")
             self._containment.hold(settling)
         else:
@@ -219,6 +227,8 @@ class Runner:
             ending = LOST
         except HeadwayError as error:
             _log.warning("the last progress was refused: %s", error, extra=attempt.log_fields())
+        finally:
+            self._settling -= 1
         if ending.word == "lost":
             self._finished(attempt, LOST)
         else:
@@ -245,7 +255,7 @@ class Runner:
             self.on_free()
 
     def _check_empty(self) -> None:
-        if not self._tasks:
+        if not self._tasks and not self._settling:
             self._empty.set()
 
 

@@ -61,6 +61,8 @@ Mode: TypeAlias = Literal["serve", "once", "burst"]
 _ANSWERED_WITHIN = 30.0
 _LAST_WORDS = 3.0
 _MOST_ABANDONED = 50
+_BURST_ROUNDS = 20
+_BURST_PAUSE = 0.5
 
 
 async def run_worker(
@@ -284,13 +286,21 @@ class Runtime:
         if self.mode == "serve":
             await self._stopping.asked.wait()
             return
-        await self.sweeper.sweep()
+        rounds = 0
         while not self._stopping.asked.is_set():
+            await self.sweeper.sweep()
             taken = await self.claimer.claim_once("start")
             await self._until_stopped(self.runner.emptied())
             await self._until_stopped(self.finisher.drained())
-            if self.mode == "once" or taken == 0:
+            if self.mode == "once":
                 return
+            if taken:
+                continue
+            # Schedules that are due submit jobs, and ends are told of: the services have a moment for it.
+            rounds += 1
+            if not self.agenda.anything_due or rounds > _BURST_ROUNDS:
+                return
+            await asyncio.sleep(_BURST_PAUSE)
 
     async def _until_stopped(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -376,8 +386,10 @@ class Runtime:
         if self._registered and answered and now - max(answered) > _ANSWERED_WITHIN:
             faults.append(f"the engine has not answered for {now - max(answered):.0f} s")
         abandoned = self._incidents.threads + self.containment.abandoned_tasks
-        live = abandoned < _MOST_ABANDONED
-        if not live:
+        live = abandoned < _MOST_ABANDONED and (self.keeper.alive or not self.ready.is_set())
+        if not self.keeper.alive and self.ready.is_set():
+            faults.append("no heartbeats are sent any more")
+        if abandoned >= _MOST_ABANDONED:
             faults.append(f"{abandoned} handlers go on although they were told to stop")
         if self._draining or self._stopping.asked.is_set():
             faults.append("it was told to stop")

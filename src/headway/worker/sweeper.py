@@ -100,6 +100,9 @@ class Sweeper:
             except HeadwayError as error:
                 _log.error("sweeping failed: %s", error)
                 pause = _IDLE_SECONDS[1]
+            except Exception:  # noqa: BLE001 - the next sweep may be better, and there must be one
+                _log.exception("sweeping failed")
+                pause = _IDLE_SECONDS[1]
 
     async def _registered_anew(self) -> float:
         try:

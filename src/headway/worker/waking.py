@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from headway.link import Gap, Listener, Listening, Message, RealtimeLink, Refused
@@ -17,6 +18,10 @@ from headway.worker.pace import Pace
 __all__ = ["Waking"]
 
 _log = logging.getLogger("headway.worker")
+
+_PAUSE = 5.0
+
+_Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Waking:
@@ -65,8 +70,9 @@ class Waking:
         if self._tasks:
             return
         await self._link.start()
-        work = [self._watch_link(), *(self._listen(topic) for topic in self._topics)]
-        self._tasks = [asyncio.create_task(each, name="headway waking") for each in work]
+        work: list[_Work] = [self._watch_link]
+        work += [functools.partial(self._listen, topic) for topic in self._topics]
+        self._tasks = [asyncio.create_task(self._keep(each), name="headway waking") for each in work]
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -75,6 +81,16 @@ class Waking:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def _keep(self, work: _Work) -> None:
+        """Begin again after whatever unexpected: a worker that listens no more would be slow for ever."""
+        while True:
+            try:
+                await work()
+                return
+            except Exception:  # noqa: BLE001
+                _log.exception("listening failed")
+                await asyncio.sleep(_PAUSE)
 
     async def _watch_link(self) -> None:
         status = ""
