@@ -18,6 +18,7 @@ from workers.cv.results import CurrentRole, CvPayload, CvResult, Extracted, Pars
 from workers.cv.settings import CvSettings
 from workers.cv.storage import load_profile, write_profile
 from workers.cv.tidy import Tidied, tidy
+from workers.cv.waiting import expected_seconds, moving
 from workers.cv.wording import cut
 from workers.llm import Image, Prompts, text_model
 from workers.reading.isolated import ReadFile, read_file
@@ -112,14 +113,15 @@ async def _parse(ctx: Context, settings: CvSettings, file: FileRef, extracted: E
         images = [Image(page.read_bytes()) for page in pages]
     labelled = Labelled(ctx)
     model = await ctx.shared(text_model)
-    extraction = await model.complete(
-        _PROMPTS.render("parse", text=extracted.text, images=len(images)),
-        schema=CvExtraction,
-        ctx=labelled,
-        images=images,
-        step="parse",
-        temperature=0,
-    )
+    async with moving(ctx, expected_seconds(len(extracted.text), len(images))):
+        extraction = await model.complete(
+            _PROMPTS.render("parse", text=extracted.text, images=len(images)),
+            schema=CvExtraction,
+            ctx=labelled,
+            images=images,
+            step="parse",
+            temperature=0,
+        )
     return Parsed(extraction=extraction, sandbox=labelled.sandbox)
 
 

@@ -90,6 +90,7 @@ async def test_a_browser_gets_a_secret_and_never_the_key(office: Office, owner: 
     again = await job.result(timeout=PATIENCE_S)
     assert (again["cached"], await browser.secret()) == (True, secret)
     assert office.sandbox.sandbox.requests.of(SECRETS) == 1
+    assert [row["sandbox"] for row in await owner.rows("interview_sessions")] == [True]
     # Neither the secret nor the key are in what is kept for days.
     kept = f"{again} {await job.steps()} {await job.logs()} {await job.snapshot()}"
     assert secret not in kept

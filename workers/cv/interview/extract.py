@@ -15,6 +15,7 @@ from workers.cv.interview.hearing import Heard, Place, hear
 from workers.cv.interview.questions import record_keys
 from workers.cv.interview.store import InterviewStore, Session, StoredQuestion, Turn
 from workers.cv.interview.wording import as_known_facts, as_questions
+from workers.cv.labels import Labelled
 from workers.cv.owner import cv_settings, owner_of
 from workers.cv.records import FullProfile
 from workers.cv.storage import load_profile, write_profile
@@ -67,6 +68,11 @@ class InterviewResult(BaseModel):
     complete: bool
 
 
+class _Listened(BaseModel):
+    extraction: InterviewExtraction
+    sandbox: bool = False
+
+
 class _Applied(BaseModel):
     answered: list[str]
     declined: list[str]
@@ -99,8 +105,8 @@ async def extract_answers(ctx: Context, payload: InterviewPayload) -> InterviewR
         seqs = await ctx.step(f"turns {number}", _seqs, store, session, into=list[int])
         if not seqs:
             break
-        extraction = await ctx.step(f"listen {number}", _listen, ctx, store, session, seqs)
-        applied.append(await ctx.step(f"apply {number}", _apply, ctx, store, session, seqs, extraction))
+        listened = await ctx.step(f"listen {number}", _listen, ctx, store, session, seqs)
+        applied.append(await ctx.step(f"apply {number}", _apply, ctx, store, session, seqs, listened))
         await ctx.emit("answers", applied[-1].model_dump(mode="json"))
     ctx.stage("ask", "Looking for what is left to ask")
     whole, _ = await load_profile(ctx.db, owner)
@@ -127,17 +133,16 @@ async def _seqs(store: InterviewStore, session: Session) -> list[int]:
     return [turn.seq for turn in await store.new_turns(session)]
 
 
-async def _listen(
-    ctx: Context, store: InterviewStore, session: Session, seqs: list[int]
-) -> InterviewExtraction:
+async def _listen(ctx: Context, store: InterviewStore, session: Session, seqs: list[int]) -> _Listened:
     turns = await store.turns_between(session, max(0, seqs[0] - _TURNS_BEFORE), seqs[-1])
     if not any(turn.speaker == "user" and turn.seq >= seqs[0] for turn in turns):
         # Nobody but the interviewer has spoken: there is nothing to pay for.
-        return InterviewExtraction(facts=[], declined=[], wants_to_stop=False)
+        return _Listened(extraction=InterviewExtraction(facts=[], declined=[], wants_to_stop=False))
     whole, _ = await load_profile(ctx.db, session.profile_id)
     questions = [question for question in await store.questions(session) if question.status == "open"]
     model = await ctx.shared(text_model)
-    return await model.complete(
+    labelled = Labelled(ctx)
+    extraction = await model.complete(
         _PROMPTS.render(
             "interview",
             questions=as_questions(questions, whole),
@@ -145,14 +150,15 @@ async def _listen(
             turns=turns,
         ),
         schema=InterviewExtraction,
-        ctx=ctx,
+        ctx=labelled,
         max_tokens=4000,
         temperature=0,
     )
+    return _Listened(extraction=extraction, sandbox=labelled.sandbox)
 
 
 async def _apply(
-    ctx: Context, store: InterviewStore, session: Session, seqs: list[int], extraction: InterviewExtraction
+    ctx: Context, store: InterviewStore, session: Session, seqs: list[int], listened: _Listened
 ) -> _Applied:
     conflicts = {place: conflict for place, (_, conflict) in (await store.conflicts()).items()}
     today = ctx.job.created_at.date()
@@ -160,7 +166,9 @@ async def _apply(
 
     async def merged(stored: FullProfile) -> dict[str, Any]:
         nonlocal heard
-        heard = hear(extraction, stored, record_keys(stored), conflicts, today)
+        heard = hear(listened.extraction, stored, record_keys(stored), conflicts, today)
+        if listened.sandbox and heard.document:
+            heard.document["profile"]["sandbox"] = True
         # First the contradictions: what is kept there must never be lost to what is merged.
         await store.record_conflicts(session, heard.conflicts)
         return heard.document
@@ -175,7 +183,7 @@ async def _apply(
         declined=_named(heard.declined, names),
         unclear=_named(heard.unclear, names),
         conflicts=[".".join(_named([each.place], names)) for each in heard.conflicts],
-        wants_to_stop=extraction.wants_to_stop,
+        wants_to_stop=listened.extraction.wants_to_stop,
     )
 
 

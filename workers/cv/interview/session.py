@@ -26,6 +26,7 @@ from workers.llm import Prompts, realtime_secrets
 
 __all__ = ["SessionPayload", "SessionResult", "prepare_interview"]
 
+_OF_THE_SANDBOX = "ek_sandbox_"
 _PROMPTS = Prompts(Path(__file__).parents[1] / "prompts")
 
 
@@ -84,7 +85,7 @@ async def prepare_interview(ctx: Context, payload: SessionPayload) -> SessionRes
             code="profile_missing",
         )
     store = InterviewStore(ctx.db, owner)
-    session = await store.start(payload.session_id, sandbox=whole.profile.sandbox)
+    session = await store.start(payload.session_id)
     questions = await refresh(store, session, whole, settings.most_questions)
     if not questions or session.status != "active":
         await store.end(session, "nothing left to ask")
@@ -127,4 +128,6 @@ async def _secret(
     # Minting costs nothing; the conversation is paid by the key's account, as its use by the browser goes.
     await ctx.usage(provider="openai", model=secret.model, unit="client_secret", quantity=1, cost=Decimal(0))
     await store.keep_secret(session, secret.value, secret.model, secret.expires_at)
+    if secret.value.startswith(_OF_THE_SANDBOX):
+        await store.label(session)
     return secret.model, secret.expires_at, False

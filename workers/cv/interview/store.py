@@ -86,15 +86,20 @@ class InterviewStore:
             )
         return Session.model_validate(rows[0])
 
-    async def start(self, session_id: UUID, *, sandbox: bool) -> Session:
+    async def start(self, session_id: UUID) -> Session:
         """A session with this id, made now if there is none."""
-        row: dict[str, Any] = {"id": str(session_id), "profile_id": str(self._owner), "sandbox": sandbox}
+        row: dict[str, Any] = {"id": str(session_id), "profile_id": str(self._owner)}
         await (
             self._db.table("interview_sessions")
             .upsert(row, on_conflict="id", ignore_duplicates=True)
             .execute()
         )
         return await self.session(session_id)
+
+    async def label(self, session: Session) -> None:
+        """Note that the sandbox stands in for the voice model."""
+        table = self._db.table("interview_sessions")
+        await table.update({"sandbox": True}).eq("id", str(session.id)).execute()
 
     async def end(self, session: Session, reason: str) -> None:
         """End a session, unless it has ended already."""
