@@ -38,7 +38,7 @@ class Purse:
         self._settled = asyncio.Event()
 
     async def room_for(self, most: Decimal) -> None:
-        """Wait while calls under way may turn out cheaper than feared: no money is left over for fear of them.
+        """Wait while calls under way may turn out cheaper than feared, lest money be left for fear of them.
 
         Args:
             most: What is wanted; ``reserved`` says whether there is as much.
