@@ -39,7 +39,7 @@ def _facts(whole: FullProfile, summary: str | None) -> Iterator[tuple[str, str]]
             _with_dates(", ".join(part for part in (board.role, board.organization) if part), board),
         )
     for study in whole.education:
-        parts = (study.degree, study.field_of_study, study.institution, str(study.graduation_year or ""))
+        parts = (*study.named, study.institution, str(study.graduation_year or ""))
         yield "Degree", ", ".join(part for part in parts if part)
     yield "Skills", ", ".join(person.skills[:40])
     spoken = (f"{s.language} ({s.level})" if s.level else s.language for s in person.languages)

@@ -129,6 +129,12 @@ class Education(Entry):
     honors: list[str] = Field(default_factory=list)
     description: str | None = None
 
+    @property
+    def named(self) -> list[str]:
+        """Degree and subject; the degree alone when it names its subject."""
+        parts = [part for part in (self.degree, self.field_of_study) if part]
+        return parts[:1] if len(parts) == 2 and parts[1].casefold() in parts[0].casefold() else parts
+
 
 class FullProfile(BaseModel):
     """A profile with everything that belongs to it."""

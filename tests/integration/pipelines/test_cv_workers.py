@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,45 @@ def _worker(office: Office, tmp_path: Path) -> Any:
     return running_worker(
         office.stack, "workers.cv", log=tmp_path / "log", environment=office.sandbox.environment
     )
+
+
+async def test_an_interview_goes_on_where_its_worker_died(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    faults, requests = office.sandbox.sandbox.faults, office.sandbox.sandbox.requests
+    arguments: dict[str, Any] = {"document": {"profile": {"first_name": "Ada"}}, "profile": owner.id}
+    await owner.client.rpc("apply_profile", arguments).execute()
+    session = str(uuid.uuid4())
+    question = "Would you rather work remotely, on site, or a mix of both?"
+
+    def turns(first: int, answer: str) -> list[dict[str, Any]]:
+        spoken = (("assistant", question), ("user", answer))
+        return [{"seq": first + n, "speaker": who, "content": text} for n, (who, text) in enumerate(spoken)]
+
+    with ExitStack() as workers:
+        first = workers.enter_context(_worker(office, tmp_path))
+        opened = await owner.hw.submit("interview.session", {"session_id": session})
+        assert question in (await opened.result(timeout=PATIENCE_S))["questions"]
+        faults.add("timeout", provider="openai", path="chat", times=1, seconds=600)
+        payload = {"session_id": session, "turns": turns(0, "I'd like a hybrid arrangement.")}
+        job = await owner.hw.submit("interview.extract", payload)
+        await until(lambda: requests.of(CHAT) == 1)
+        first.kill()
+        # What is said meanwhile waits for its own turn.
+        later = [{"session_id": session, **turn} for turn in turns(2, "Thank you.")]
+        await owner.client.table("interview_turns").insert(later).execute()
+        await office.take_back(job.id)
+        workers.enter_context(_worker(office, tmp_path))
+        heard = await job.result(timeout=PATIENCE_S)
+
+    assert heard["answered"] == ["profiles.remote_work_preference"]
+    (row,) = await owner.rows("profiles")
+    assert (row["remote_work_preference"], row["sandbox"]) == ("hybrid", True)
+    # One that never came, one for the turns of then, one for what was said meanwhile.
+    assert requests.of(CHAT) == 3
+    read = await owner.rows("interview_turns", session_id=session)
+    assert all(turn["extracted_at"] for turn in read)
+    assert [a.outcome for a in (await job.snapshot()).attempts] == ["lost", "completed"]
+    assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("openai") > 0
 
 
 async def test_another_provider_chosen_by_settings(office: Office, tmp_path: Path) -> None:

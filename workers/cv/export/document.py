@@ -183,7 +183,7 @@ def _set_entry(sheet: _Sheet, entry: Work | Board) -> None:
 
 
 def _set_study(sheet: _Sheet, study: Education) -> None:
-    names = (study.degree, study.field_of_study, study.institution)
+    names = (*study.named, study.institution)
     sheet.entry(" · ".join(name for name in names if name), str(study.graduation_year or ""))
     more = [*([study.gpa] if study.gpa else []), *study.honors]
     if more:
