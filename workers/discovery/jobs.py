@@ -148,7 +148,8 @@ async def _store(
         sandbox=found.sandbox,
     )
     figures = result.model_dump(exclude={"campaign_id", "duplicates", "cost_per_lead"})
-    await update_campaign(ctx, campaign, **figures)
+    # Just before the job says so: whoever hears of its end reads the row at once.
+    await update_campaign(ctx, campaign, status="completed", **figures)
     ctx.metrics(total_cost=str(cost))
     ctx.progress(3, 3, _said(result))
     return result

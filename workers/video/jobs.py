@@ -15,7 +15,7 @@ from workers.video.settings import VideoSettings
 from workers.video.source import open_source
 from workers.video.transcript import Transcript, Uploaded, transcribe, upload
 from workers.video.translating import translate
-from workers.video.video_rows import Video, open_video, store_transcript
+from workers.video.video_rows import Video, open_video, store_transcript, video_ready
 from workers.video.vtt import subtitles
 
 __all__ = ["process_video", "worker"]
@@ -61,6 +61,7 @@ async def process_video(ctx: Context, payload: VideoPayload) -> VideoResult:
     languages = [language for language in payload.languages if language != transcript.language]
     results, kept = await _translate(ctx, video, transcript, articles, languages, settings)
 
+    await video_ready(ctx, video.id)
     failed = [result.language for result in results if result.status == "failed"]
     ctx.stage("complete", f"Done, without {', '.join(failed)}" if failed else "Done")
     return VideoResult(

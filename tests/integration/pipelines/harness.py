@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import httpx
@@ -18,7 +18,9 @@ from headway.client import AsyncHeadway
 from headway.sandbox.server import SandboxServer
 from support.stack import TestStack
 
-__all__ = ["PATIENCE_S", "Office", "Somebody", "opened_office", "until"]
+__all__ = ["PATIENCE_S", "Office", "Somebody", "opened_office", "settled", "until"]
+
+T = TypeVar("T")
 
 PATIENCE_S = 60
 
@@ -127,6 +129,18 @@ async def opened_office(stack: TestStack, sandbox: SandboxServer) -> AsyncIterat
     finally:
         await office.close()
         await admin.close(timeout=5)
+
+
+async def settled(read: Callable[[], Awaitable[T]], satisfied: Callable[[T], object]) -> T:
+    """What there is to read once it is as it must become.
+
+    Postgres hands a commit to Realtime an instant before other connections see it: a row that is written with
+    a job's end may be read as it was, by whoever is told of the end.
+    """
+    async with asyncio.timeout(PATIENCE_S):
+        while not satisfied(found := await read()):
+            await asyncio.sleep(0.01)
+        return found
 
 
 async def until(satisfied: Callable[[], bool], seconds: float = PATIENCE_S) -> None:

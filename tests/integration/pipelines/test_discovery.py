@@ -18,7 +18,7 @@ from headway.sandbox.server import SandboxServer
 from support.stack import TestStack
 from support.workers import running_worker
 
-from .harness import PATIENCE_S, Office, Somebody, until
+from .harness import PATIENCE_S, Office, Somebody, settled, until
 
 KIND = "discovery.run"
 ASK = {"business_type": "dentists", "location": "Springfield", "max_results": 25}
@@ -35,6 +35,10 @@ def worker(
     log = tmp_path_factory.mktemp("worker") / "log"
     with running_worker(stack, "workers.discovery", log=log, environment=_sandbox_server.environment):
         yield
+
+
+def ended(rows: list[dict[str, Any]]) -> bool:
+    return rows[0]["status"] in ("completed", "failed", "cancelled")
 
 
 async def spent(office: Office, job_id: object) -> Decimal:
@@ -66,7 +70,7 @@ async def test_a_campaign_finds_judges_and_verifies_while_its_owner_watches(
     # To the last digit: the provider's count, the ledger, the result, the campaign, and the sum of its parts.
     ledger = office.sandbox.sandbox.ledger
     assert await spent(office, job.id) == ledger.total() == Decimal(result["total_cost"]) > 0
-    (campaign,) = await owner.rows("campaigns")
+    (campaign,) = await settled(lambda: owner.rows("campaigns"), lambda rows: rows[0]["finished_at"])
     assert Decimal(str(campaign["total_cost"])) == ledger.total()
     assert Decimal(metrics["total_cost"]) == ledger.total()
     leads = await leads_of(owner, campaign["id"])
@@ -185,7 +189,7 @@ async def test_without_places_there_is_no_campaign(office: Office) -> None:
         await job.result(timeout=PATIENCE_S)
     assert failed.value.code == "provider_quota_exhausted"
     assert failed.value.hint
-    (campaign,) = await owner.rows("campaigns")
+    (campaign,) = await settled(lambda: owner.rows("campaigns"), ended)
     assert (campaign["status"], campaign["error_message"]) == ("failed", failed.value.message)
 
 
@@ -199,7 +203,7 @@ async def test_a_campaign_that_is_cancelled_stops_asking(office: Office) -> None
     with pytest.raises(JobCancelled):
         await job.result(timeout=10)
     asked = sandbox.requests.as_dict()["total"]
-    (campaign,) = await owner.rows("campaigns")
+    (campaign,) = await settled(lambda: owner.rows("campaigns"), ended)
     assert (campaign["status"], len(await owner.rows("leads"))) == ("cancelled", 25)
     assert Decimal(str(campaign["total_cost"])) == await spent(office, job.id)
     assert sandbox.requests.as_dict()["total"] == asked

@@ -20,7 +20,7 @@ from support.workers import running_worker
 from workers.video.samples.make_sample import SAMPLE_LINES, make_video
 from workers.video.vtt import check
 
-from .harness import PATIENCE_S, Office, until
+from .harness import PATIENCE_S, Office, settled, until
 from .videos import GENERATE, KIND, UPLOAD, files_at_the_provider, made, submit
 
 STAGES = ["uploading", "transcribing", "generating_docs", "translating", "complete"]
@@ -47,6 +47,10 @@ def worker(
 async def nothing_stays_at_the_provider(office: Office) -> AsyncIterator[None]:
     yield
     assert await files_at_the_provider(office) == []
+
+
+def failed_row(rows: list[dict[str, Any]]) -> bool:
+    return rows[0]["status"] == "failed"
 
 
 async def test_a_video_becomes_a_documentation_while_its_owner_watches(office: Office, video: Path) -> None:
@@ -154,7 +158,7 @@ async def test_a_cancelled_job_leaves_nothing_at_the_provider(office: Office, vi
     await job.cancel("enough")
     with pytest.raises(JobCancelled):
         await job.result(timeout=10)
-    (row,) = await owner.rows("videos")
+    (row,) = await settled(lambda: owner.rows("videos"), failed_row)
     assert (row["status"], row["error_message"]) == ("failed", "The job was cancelled. enough")
     assert await files_at_the_provider(office) == []
 
@@ -191,7 +195,7 @@ async def test_what_the_model_will_not_do_ends_the_job_with_a_reason(
     with pytest.raises(JobFailed) as failed:
         await job.result(timeout=PATIENCE_S)
     assert failed.value.code == code
-    (row,) = await owner.rows("videos")
+    (row,) = await settled(lambda: owner.rows("videos"), failed_row)
     assert (row["status"], row["error_code"]) == ("failed", code)
     # Once, and not again: another attempt would not change it.
     assert office.sandbox.sandbox.requests.of(GENERATE) == 1
@@ -205,7 +209,7 @@ async def test_what_is_no_video_is_told_as_such(office: Office, tmp_path: Path) 
     with pytest.raises(JobFailed) as failed:
         await job.result(timeout=PATIENCE_S)
     assert (failed.value.code, failed.value.message.split(":")[0]) == ("video_unreadable", "video")
-    (row,) = await owner.rows("videos")
+    (row,) = await settled(lambda: owner.rows("videos"), failed_row)
     assert (row["status"], row["error_code"]) == ("failed", "video_unreadable")
 
 

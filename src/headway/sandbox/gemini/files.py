@@ -186,7 +186,7 @@ class Files:
                 file.facts = await asyncio.to_thread(read_facts, file.path)
             file.state = "ACTIVE"
         except FFmpegError as error:
-            file.state, file.fault = "FAILED", f"The video cannot be read: {error}"
+            file.state, file.fault = "FAILED", f"The video cannot be read: {error.strerror}"
 
     def delete(self, name: str) -> None:
         """Forget a file.
