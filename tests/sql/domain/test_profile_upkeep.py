@@ -166,3 +166,15 @@ def test_nobody_decides_for_somebody_else(project: Project, ada: Person) -> None
     with pytest.raises(Refused) as refused:
         decide(project, ada, open_one, None)
     assert (refused.value.code, refused.value.detail) == ("HW103", "resolution")
+
+
+def test_what_is_current_again_loses_its_end(project: Project, ada: Person) -> None:
+    job = str(uuid.uuid4())
+    apply(project, ada, {"work_experience": [{"id": job, "title": "t", "end_date": "2019"}]})
+    apply(project, ada, {"work_experience": [{"id": job, "is_current": True}]})
+    (row,) = project.ask(ada, "select end_date, is_current from public.work_experience")
+    assert tuple(row) == (None, True)
+    # Until a day to come is an end, and current.
+    apply(project, ada, {"work_experience": [{"id": job, "is_current": True, "end_date": "2031"}]})
+    (row,) = project.ask(ada, "select end_date, is_current from public.work_experience")
+    assert tuple(row) == ("2031", True)

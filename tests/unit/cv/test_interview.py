@@ -208,6 +208,21 @@ def test_still_there_answers_the_question_when_it_ended() -> None:
     assert heard.document["work_experience"] == [{"id": str(JOB), "end_date": "2024", "is_current": False}]
 
 
+def test_a_range_upside_down_is_a_contradiction() -> None:
+    stored = changed(
+        compensation_expectation_min=50, compensation_expectation_max=100,
+        data_sources={"compensation_expectation_min": "interview", "compensation_expectation_max": "manual"},
+    )  # fmt: skip
+    heard = listen(("profiles", None, COMPENSATION, ["150", "200"]), of=stored)
+    assert not {"compensation_expectation_min", "compensation_expectation_max"} & set(
+        heard.document["profile"]
+    )
+    assert [c.place[2] for c in heard.conflicts] == [
+        "compensation_expectation_max",
+        "compensation_expectation_min",
+    ]
+
+
 def test_what_is_declined_or_unclear() -> None:
     heard = listen(
         ("profiles", None, "availability_status", ["purple"]),

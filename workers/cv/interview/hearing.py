@@ -8,8 +8,9 @@ question decides it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,7 @@ def hear(
         if place is not None and place not in heard.answered:
             heard.declined.add(place)
     heard.unclear -= set(heard.answered)
+    _keep_range(heard, stored)
     return heard
 
 
@@ -163,6 +165,8 @@ def _take(
 
 def _contradict(heard: Heard, conflict: Conflict) -> None:
     # The last word of one conversation counts.
+    if isinstance(conflict.known_value, Decimal):
+        conflict = replace(conflict, known_value=float(conflict.known_value))
     heard.conflicts = [each for each in heard.conflicts if each.place != conflict.place]
     heard.conflicts.append(conflict)
 
@@ -184,6 +188,28 @@ def _denies_end(name: str, value: Any, row: Any) -> bool:
     if name == "end_date":
         return row.is_current and row.end_date is None
     return name == "is_current" and value is True and row.end_date is not None
+
+
+def _keep_range(heard: Heard, stored: FullProfile) -> None:
+    # One end may be new and the other one the person's own: a range upside down is a contradiction.
+    fields = heard.document.get("profile", {})
+    least, most = "compensation_expectation_min", "compensation_expectation_max"
+    ends = [fields.get(name, getattr(stored.profile, name)) for name in (least, most)]
+    if None in ends or float(ends[0]) <= float(ends[1]):
+        return
+    for name in (least, most):
+        if name in fields:
+            value = fields.pop(name)
+            fields["data_sources"].pop(name, None)
+            place: Place = ("profiles", None, name)
+            known = getattr(stored.profile, name)
+            other = getattr(stored.profile, most if name == least else least)
+            _contradict(
+                heard,
+                Conflict(
+                    place, other if known is None else known, _source(stored, place, stored.profile), value
+                ),
+            )
 
 
 def _row(stored: FullProfile, place: Place) -> Any:
