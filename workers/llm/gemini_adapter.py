@@ -142,6 +142,8 @@ def _config(call: Call) -> types.GenerateContentConfig:
         system_instruction=call.system or None,
         max_output_tokens=call.max_tokens,
         temperature=call.temperature,
+        # There are no functions; left on, the client says so in the log at every call.
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         http_options=types.HttpOptions(
             timeout=round(call.timeout * 1000), retry_options=types.HttpRetryOptions(attempts=1)
         ),
