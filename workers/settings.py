@@ -1,12 +1,13 @@
-"""What the pipelines' settings have in common: they are read from the environment, and errors name the variable."""
+"""What the pipelines' settings have in common: read from the environment, and errors name the variable."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
-from headway import ConfigError
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from headway import ConfigError
 
 __all__ = ["PipelineSettings"]
 

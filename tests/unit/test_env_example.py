@@ -1,5 +1,4 @@
-"""``.env.example`` names every variable that is read, by Headway and by its pipelines, and no other, and says of
-each what it is."""
+"""``.env.example`` names and explains every variable that Headway and its pipelines read, and no other."""
 
 from __future__ import annotations
 

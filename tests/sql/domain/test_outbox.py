@@ -168,13 +168,19 @@ def test_receivers_inside_are_for_the_service(own_project: Project) -> None:
     person = own_project.person()
     own_project.ask(
         SERVICE,
-        "update headway.notification_settings set internal_origins = '{http://hooks:8080}' where id returning 1",
+        "update headway.notification_settings set internal_origins = '{http://hooks:8080}'"
+        " where id returning 1",
     )
     with pytest.raises(Refused) as refused:
         own_project.call(person, CREATE, endpoint)
     assert refused.value.code == "HW100"
     assert own_project.call(SERVICE, CREATE, endpoint | {"all_tenants": True})["target"] == url
-    for other in ("http://hooks/headway", "http://hooks:8081/", "https://hooks:8080/", "http://hooks:8080@evil/"):
+    for other in (
+        "http://hooks/headway",
+        "http://hooks:8081/",
+        "https://hooks:8080/",
+        "http://hooks:8080@evil/",
+    ):
         with pytest.raises(Refused):
             own_project.call(SERVICE, CREATE, endpoint | {"target": other, "all_tenants": True})
 
