@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from headway import ApiError, Context, FileRef, InvalidRequest
+from headway import ApiError, Context, FileRef, InvalidRequest, Snooze
 from workers.cv.extraction import CvBiography, CvExtraction
 from workers.cv.facts import fact_sheet
 from workers.cv.interview.questions import missing
@@ -31,8 +31,10 @@ _LONGEST_BIOGRAPHY = 2000
 _QUESTIONS_SHOWN = 5
 
 
-async def parse_cv(ctx: Context, payload: CvPayload) -> CvResult:
+async def parse_cv(ctx: Context, payload: CvPayload) -> CvResult | Snooze:
     """Read a CV, understand it, write its biography, and merge all that into its owner's profile.
+
+    A worker that drains hands the job on between the two answers of the model.
 
     Args:
         ctx: The job's context.
@@ -55,6 +57,9 @@ async def parse_cv(ctx: Context, payload: CvPayload) -> CvResult:
     tidied = tidy(parsed.extraction, ctx.job.created_at.date())
     _require_cv(parsed.extraction, tidied.profile)
     await _show(ctx, tidied.profile)
+    if ctx.told_to_stop:
+        # The expensive answer is safe; another worker goes on at once.
+        return Snooze(0)
 
     ctx.stage("biography", "Writing the biography")
     biography = await ctx.step("biography", _biography, ctx, tidied.profile, parsed.extraction.summary)
