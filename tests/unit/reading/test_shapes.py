@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pypdfium2
 import pytest
+from PIL import ExifTags, Image
 
+from support.cvs.paper import as_pdf
+from support.cvs.people import PEOPLE
 from support.cvs.person import Job, Seat
 from support.cvs.shapes import CVS, Cv
 from workers.reading.isolated import read_file
@@ -78,3 +82,30 @@ async def test_a_column_beside_another_is_read_after_it(tmp_path: Path) -> None:
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
+
+
+async def test_only_the_pages_without_text_become_pictures(tmp_path: Path) -> None:
+    mixed = pypdfium2.PdfDocument.new()
+    for name in ("plain", "scan", "german_pdf"):
+        content = as_pdf(PEOPLE["german"]) if name == "german_pdf" else CVS[name].content
+        mixed.import_pages(pypdfium2.PdfDocument(content))
+    mixed.save(tmp_path / "mixed.pdf")
+    mixed.close()
+    found = await read_file(tmp_path / "mixed.pdf", Limits(), tmp_path / "found")
+    assert (found.pages, len(found.pictures)) == (3, 1)
+    assert "Whitfield" in found.text
+    assert "Großmann" in found.text
+
+
+async def test_pictures_are_upright_small_and_without_metadata(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (4000, 1000), (255, 0, 0, 0))
+    details = image.getexif()
+    details[ExifTags.Base.Orientation] = 6
+    details[ExifTags.Base.ImageDescription] = "Ada's desk"
+    image.save(tmp_path / "cv.png", exif=details)
+    found = await read_file(tmp_path / "cv.png", Limits(), tmp_path / "found")
+    with Image.open(found.pictures[0]) as picture:
+        assert (picture.format, picture.size, dict(picture.getexif())) == ("JPEG", (400, 1600), {})
+        assert "comment" not in picture.info
+        # What was transparent is white, not black.
+        assert picture.getpixel((5, 5)) == (255, 255, 255)
