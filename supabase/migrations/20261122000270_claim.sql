@@ -77,7 +77,7 @@ declare
   start uuid := (select r.tenant_id from headway_private.rotations r where r.queue = pick_round.queue and r.priority = pick_round.priority);
   -- A row-wise bound, so that "from the very first" and "after this tenant" are the same index condition.
   after_tenant uuid := coalesce(start, nobody);
-  after_order bigint := case when start is null then -1 else 9223372036854775807 end;
+  after_order bigint := case when start is null then -9223372036854775808 else 9223372036854775807 end;
   wrapped boolean := start is null;
   lane_limits constant boolean := exists (select from unnest(open) k where k.tenant_limit is not null);
   tenant uuid;
@@ -103,7 +103,7 @@ begin
       exit when wrapped;
       wrapped := true;
       after_tenant := nobody;
-      after_order := -1;
+      after_order := -9223372036854775808;
       continue;
     end if;
     after_tenant := tenant;

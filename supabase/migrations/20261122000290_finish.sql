@@ -132,6 +132,9 @@ begin
       revision = j.revision + 1, updated_at = d.moment,
       run_at = case when d.becomes = 'pending' and (d.outcome <> 'wait' or d.waits) then d.moment + d.pause else d.moment end,
       ready_order = case
+        -- It has had its turn, and lost it without a fault of its own: before all that have not.
+        when d.becomes = 'pending' and d.outcome in ('lost', 'release') and d.pause <= interval '0'
+          then nextval('headway_private.ready_order') - 4611686018427387904
         when d.becomes = 'pending' and not d.waits and (d.pause <= interval '0' or d.outcome = 'wait')
           then nextval('headway_private.ready_order')
       end,

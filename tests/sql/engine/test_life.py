@@ -282,6 +282,14 @@ class Life(RuleBasedStateMachine):
         assert answer["lost"] == len(expired)
         for job in expired:
             self._end(job, "lost")
+            if job.status == "pending" and job.delayed:
+                # A second on a clock that the model does not have.
+                self.await_(
+                    self.engine.admin.execute(
+                        "update headway.jobs set run_at = now() + interval '1000 s' where id = $1",
+                        uuid.UUID(str(job.id)),
+                    )
+                )
         self._promote()
 
     # The model --------------------------------------------------------------------------------------------
@@ -310,7 +318,8 @@ class Life(RuleBasedStateMachine):
             job.status = "failed"
         else:
             job.status, job.due = "pending", False
-            job.delayed = outcome in ("retry", "lost", "snooze later")
+            # The first loss is a worker's fault most of the time: the job starts again at once.
+            job.delayed = outcome in ("retry", "snooze later") or (outcome == "lost" and job.failures > 1)
             if outcome == "wait" and job.open_children():
                 job.waiting = "children"
             elif outcome == "wait for signal" and "go" not in job.signals:

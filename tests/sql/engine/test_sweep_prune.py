@@ -118,6 +118,18 @@ async def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(engine: Engine) 
     assert (await user.job(answer["id"]))["status"] == "cancelled"
 
 
+async def test_what_was_lost_or_handed_back_does_not_queue_again(engine: Engine) -> None:
+    worker = await engine.worker("k.a")
+    await engine.service.submit_many([{"kind": "k.a", "payload": n} for n in range(8)])
+    first, second, third = await worker.claim(3)
+    await engine.expire(first["job_id"])
+    await engine.service.call("sweep")
+    await worker.finish(second, "release")
+    await worker.finish(third, "snooze", delay_seconds=0)
+    claimed = [lease["payload"] for lease in await worker.claim(10)]
+    assert claimed == [0, 1, 3, 4, 5, 6, 7, 2]
+
+
 async def test_sweepers_side_by_side_take_each_lost_job_once(engine: Engine) -> None:
     worker = await engine.worker("k.a")
     await engine.service.submit_many([{"kind": "k.a"}] * 60)
