@@ -135,6 +135,11 @@ async def _watched(
     watches = [asyncio.create_task(_watch(job, late, listening)) for job in batch.jobs]
     for _ in watches:
         await listening.acquire()
+    link = hw.connection.hearing.link
+    assert link is not None
+    # Joins are paced, for the sake of a plan's limits; until then a watch reads every two seconds.
+    while not all(topic.listening for topic in link._topics.values()):
+        await asyncio.sleep(0.05)
     process.stdin.write(b"go\n")
     await asyncio.gather(*watches)
     await process.wait()

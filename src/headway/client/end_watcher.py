@@ -95,7 +95,10 @@ class EndWatcher:
                 return self._take(payload, cadence)
             case Listening() if self._fresh:
                 self._fresh = False
-                cadence.hears(head_start=_HEAD_START_S)
+                # Who hears how it goes on will hear how it ends.
+                cadence.hears(head_start=_HEAD_START_S if self.state is None else None)
+                if self.state is not None:
+                    cadence.heard()
             case Listening():
                 cadence.hears()
                 return await self._read(connection, cadence)
