@@ -98,7 +98,8 @@ async def run() -> list[Figure]:
 async def _idle(bench: _Bench) -> list[Figure]:
     """Requests and memory of a worker that hears and has nothing to do."""
     async with _worker(bench) as process:
-        await asyncio.sleep(10)
+        # The first look for orphans and the like, once an hour later on, is over by then.
+        await asyncio.sleep(65)
         before = await bench.requests()
         await asyncio.sleep(_IDLE_SECONDS)
         after = await bench.requests()

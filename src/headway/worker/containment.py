@@ -7,10 +7,12 @@ import contextvars
 import inspect
 import logging
 import os
+import sys
 import types
 import weakref
 from collections.abc import Coroutine, Generator
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any, TypeVar
 
 from headway.errors import HeadwayError
@@ -25,6 +27,7 @@ RUNNING_ATTEMPT: ContextVar[Attempt | None] = ContextVar("headway_attempt", defa
 """The execution that this task or thread works for."""
 
 _FORKED_STATUS = 70
+_LAUNCHERS = ("asyncio/subprocess.py", "/subprocess.py", "multiprocessing/popen_fork.py")
 
 T = TypeVar("T")
 
@@ -150,7 +153,7 @@ class Containment:
     def forked_here(self) -> None:
         """In the parent: somebody has forked this process."""
         attempt = RUNNING_ATTEMPT.get()
-        if attempt is None:
+        if attempt is None or _starts_a_program(sys._getframe()):
             return
         _log.error(
             "the handler of %s forks this process: the copy is ended as soon as it comes back",
@@ -170,6 +173,19 @@ async def _contained(coro: Coroutine[Any, Any, Any]) -> Any:
             hint="Return, or raise an error, instead of calling sys.exit().",
             code="handler_exit",
         ) from error
+
+
+def _starts_a_program(frame: FrameType | None) -> bool:
+    """Whether a fork is a library's, whose child runs something else or ends by itself.
+
+    Under uvloop asyncio's subprocesses fork with hooks; so do those of ``subprocess`` with a ``preexec_fn``,
+    and ``multiprocessing`` by its method "fork".
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(_LAUNCHERS):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _name_of(task: asyncio.Task[Any]) -> str:

@@ -93,6 +93,13 @@ async def forks(ctx: Context) -> int:
 
 
 @job
+async def starts_a_program(ctx: Context) -> str:
+    program = await asyncio.create_subprocess_exec("echo", "hello", stdout=asyncio.subprocess.PIPE)
+    output, _ = await program.communicate()
+    return output.decode()
+
+
+@job
 def forks_in_a_thread(ctx: SyncContext) -> int:
     child = os.fork()
     if child:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,6 @@ from headway import Context, RetryPolicy, Worker
 
 PREFIX = os.environ["STEADY_PREFIX"]
 DIRECTORY = Path(os.environ["STEADY_DIR"])
-
-if skew := float(os.environ.get("STEADY_CLOCK_SKEW", "0")):
-    # This process believes that it is another hour.
-    _true_time, _true_time_ns = time.time, time.time_ns
-    time.time = lambda: _true_time() + skew
-    time.time_ns = lambda: _true_time_ns() + int(skew * 1e9)
 
 worker = Worker()
 
