@@ -64,7 +64,7 @@ def ours(url: str, key: str = KEY, **options: Any) -> AsyncHeadway:
         ({"url": "http://a", "key": ""}, "key_invalid"),
         ({"url": "http://a", "key": "two words"}, "key_invalid"),
         ({"url": "http://a", "key": KEY, "access_token": ""}, "access_token_invalid"),
-        ({"client": object()}, "config_invalid"),
+        ({"client": b"no client"}, "config_invalid"),
     ],
     ids=str,
 )
