@@ -68,6 +68,7 @@ class Claimer:
         observations: Observations,
         register: Callable[[], Awaitable[object]],
     ) -> None:
+        self.kinds = tuple(kinds)
         self._store = store
         self._runner = runner
         self._registry = registry

@@ -57,6 +57,15 @@ class Stopping:
             return
         self._loop.call_soon_threadsafe(self.asked.set)
 
+    async def unless_asked(self, work: Awaitable[object]) -> None:
+        """Wait for something, but no longer than until told to stop: it is cancelled then."""
+        task = asyncio.ensure_future(work)
+        asked = asyncio.ensure_future(self.asked.wait())
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, asked):
+            each.cancel()
+        await asyncio.wait({task, asked})
+
     async def hurried(self, work: Awaitable[object], seconds: float) -> None:
         """Wait for something, but no longer than some seconds or until a second signal."""
         task = asyncio.ensure_future(work)

@@ -84,7 +84,7 @@ async def test_hostile_handlers_harm_themselves_alone(office: Office, tmp_path: 
         said = [line["message"] for line in lines if line["kind"] == f"{office.prefix}.{name}"]
         assert any(words in message for message in said), (name, said)
     assert ends["starts_a_program"]["result"] == "hello\n"
-    assert not [line for line in lines if "starts_a_program" in line["message"]]
+    assert not [line for line in lines if line["kind"] == f"{office.prefix}.starts_a_program"]
     for name, (status, _) in HOSTILE.items():
         if status == "failed":
             assert any(name in line["message"] and "has failed" in line["message"] for line in lines), name

@@ -43,9 +43,9 @@ class Parts:
             return None
 
         runtime = Runtime(worker, settings)
-        runtime._build()
         self._built.append(runtime)
-        return {s.name: s for s in (*runtime._services, runtime.sweeper, runtime.claimer)}
+        parts = runtime.parts
+        return {s.name: s for s in (*parts.services, parts.sweeper, parts.claimer)}
 
     async def discard(self) -> None:
         """Let go of everything."""

@@ -43,7 +43,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def port_of(noted: Noted) -> str:
-    (port,) = [service for service in noted.runtime._services if isinstance(service, HttpPort)]
+    (port,) = [service for service in noted.runtime.parts.services if isinstance(service, HttpPort)]
     assert port.url is not None
     return port.url
 
@@ -166,7 +166,7 @@ async def test_the_end_of_a_job_is_told_within_moments(office: Office, bench: Be
         return None
 
     async with office.running(worker, notifier=True) as noted:
-        services = noted.runtime._services
+        services = noted.runtime.parts.services
         assert [type(s) for s in services if isinstance(s, (Notifier, OutboxWake))] == [Notifier, OutboxWake]
         job = await office.submit(kind, notify={"webhook": f"{hook.url}/told"})
         request = await asyncio.wait_for(hook.arrived.get(), 30)
