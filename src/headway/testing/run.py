@@ -133,7 +133,7 @@ async def run_job(
                 objects=objects,
                 http=http or own_http,
                 limits={name: Limit(rule) for name, rule in worker.limits.items()},
-                scratch=Path(scratch),
+                scratch=lambda: Path(scratch),
                 public_url=public_url,
             )
             blocking = BlockingTools("https://project.test", {})

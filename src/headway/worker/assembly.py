@@ -31,6 +31,7 @@ from headway.worker.processes import Processes
 from headway.worker.redaction import Redactor, secrets_of
 from headway.worker.registration import Registration, chosen_kinds, name_of
 from headway.worker.runner import Runner
+from headway.worker.scratch import Scratch
 from headway.worker.service import Condition, Service, ServiceContext
 from headway.worker.side_services import side_services
 from headway.worker.sweeper import Sweeper
@@ -136,6 +137,8 @@ def assemble(
         redact=Redactor(secrets_of(settings, os.environ)).redact,
         incident=incident,
     )
+    scratch = Scratch()
+    tools.scratch = lambda: scratch.path
     blocking = BlockingTools(clients.url, headers_of(settings))
     processes = Processes(clients.url, headers_of(settings), tools.public_url, observations)
     finisher = Finisher(store, worker_id)
@@ -198,7 +201,7 @@ def assemble(
             pace=pace,
             observations=observations,
         )
-    parts.services = [containment, keeper, finisher, processes, runner, *_guards(parts, drain)]
+    parts.services = [scratch, containment, keeper, finisher, processes, runner, *_guards(parts, drain)]
     if settings.capture_output:
         parts.services.append(OutputCapture(observations))
     parts.services += side_services(_context(parts, worker, kinds, condition))

@@ -58,7 +58,9 @@ class Files:
     def dir(self) -> Path:
         """A private directory for temporary files; removed with all that is in it when the execution ends."""
         if self._dir is None:
-            self._dir = Path(tempfile.mkdtemp(prefix=f"job-{self._attempt.job.id}-", dir=self._tools.scratch))
+            self._dir = Path(
+                tempfile.mkdtemp(prefix=f"job-{self._attempt.job.id}-", dir=self._tools.scratch())
+            )
         return self._dir
 
     async def download(self, name: str) -> Path:

@@ -123,12 +123,19 @@ class Keeper:
     def add(self, attempts: Iterable[Attempt]) -> None:
         """Keep some leases, from now on."""
         now = time.monotonic()
+        superseded: list[Attempt] = []
         with self._lock:
             if not self._attempts:
                 self._next_beat = now + self._pace.beat_seconds
             for attempt in attempts:
+                if (former := self._attempts.get(attempt.job.id)) is not None:
+                    # It lost its lease unnoticed, and this very worker was given the job again.
+                    self._weight -= self._pace.weight(former)
+                    superseded.append(former)
                 self._attempts[attempt.job.id] = attempt
                 self._weight += self._pace.weight(attempt)
+        for former in superseded:
+            self._give_up(former, "the same worker has claimed the job again")
         self._wake_by(self._next_beat)
 
     def remove(self, attempt: Attempt) -> None:
@@ -343,7 +350,11 @@ class Keeper:
         attempt.reports.put_back()
         if not ours or attempt.ended:
             return  # it was finished while this beat was under way
-        if attempt.stop("lost", row.reason):
+        self._give_up(attempt, row.reason)
+
+    def _give_up(self, attempt: Attempt, reason: str | None) -> None:
+        """An execution that owns its job no more."""
+        if attempt.stop("lost", reason):
             _log.warning(
                 "the lease of %s %s is lost: it is stopped here",
                 attempt.job.kind,

@@ -50,7 +50,7 @@ class Tools:
     objects: Objects
     http: httpx.AsyncClient
     limits: Mapping[str, Limit]
-    scratch: Path | None = None
+    scratch: Callable[[], Path | None] = lambda: None
     public_url: str | None = None
     shared: Shared = field(default_factory=Shared)
     redact: Callable[[str], str] = field(default_factory=lambda: Redactor().redact)
