@@ -28,6 +28,9 @@ _POLL_SECONDS = 1.0
 _LONGEST_PAUSE = 5.0
 # While more waits than there are slots: long enough for several to become free, too short to notice.
 _GATHER_SECONDS = 0.02
+# Realtime reads the log, and a commit is in the log before other sessions see it: on a busy server, the claim
+# that a message has caused may come too early. It looks again, instead of leaving the job to the next sweep.
+_LOOK_AGAIN_SECONDS = (0.05, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Claimer:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._requests: dict[_Lane, UUID] = {}
+        self._looks: list[asyncio.TimerHandle] = []
         self._stopping = False
         self.hears = False
         """Whether what becomes claimable is told; if not, it is asked for every second."""
@@ -103,6 +107,8 @@ class Claimer:
     async def stop(self) -> None:
         """Claim no more. A claim that is under way is waited for: its jobs are handed back by who drains."""
         self._stopping = True
+        for look in self._looks:
+            look.cancel()
         self._woken.set()
         task, self._task = self._task, None
         if task is not None:
@@ -130,10 +136,13 @@ class Claimer:
             if self._stopping:
                 return
             try:
+                taken = 0
                 for lane in self._lanes:
                     if learnt != "slot" or lane in self._more:
-                        await self._claim(lane, learnt)
+                        taken += await self._claim(lane, learnt)
                 failures = 0
+                if taken == 0 and learnt in ("broadcast", "changes"):
+                    self._look_again()
             except TransportError as error:
                 failures += 1
                 if failures in (1, 10):
@@ -148,6 +157,16 @@ class Claimer:
             except Exception:  # noqa: BLE001 - a worker that claims no more would look idle for ever
                 _log.exception("claiming failed")
                 await asyncio.sleep(_LONGEST_PAUSE)
+
+    def _look_again(self) -> None:
+        """Told of something and found nothing: taken by another worker, or not to be seen yet."""
+        for look in self._looks:
+            look.cancel()
+        loop = asyncio.get_running_loop()
+        self._looks = [
+            loop.call_later(seconds * random.uniform(0.8, 1.2), self.wake, "poll")  # noqa: S311
+            for seconds in _LOOK_AGAIN_SECONDS
+        ]
 
     async def _next(self) -> Learnt:
         """Wait until there may be something to claim and room for it; how that was learnt."""
