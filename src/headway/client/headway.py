@@ -113,9 +113,7 @@ class AsyncHeadway(Watches, Questions, Transfers):
         Args:
             access_token: The user's access token, or a function that makes a fresh one.
         """
-        other = type(self)._of(self._recipe.as_user(access_token, lambda: self.connection.http))
-        self._others.add(other)
-        return other
+        return type(self)._of(self._recipe.as_user(access_token, lambda: self.connection.http, self._lent))
 
     @classmethod
     def _of(cls, recipe: Recipe) -> Self:
@@ -127,7 +125,13 @@ class AsyncHeadway(Watches, Questions, Transfers):
         self._recipe = recipe
         self._current: Connection | None = None
         self._closed = False
-        self._others: weakref.WeakSet[AsyncHeadway] = weakref.WeakSet()
+        self._others: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+    def _lent(self, other: Connection) -> None:
+        """A client that was made of this one sends by what is this one's: it must not outlive it."""
+        self._others.add(other)
+        if self._recipe.lent is not None:
+            self._recipe.lent(other)
 
     # Life ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +148,8 @@ class AsyncHeadway(Watches, Questions, Transfers):
         """
         self._closed = True
         for other in tuple(self._others):
-            await other.close()
+            if other.is_here:
+                await other.close()
         current, self._current = self._current, None
         if current is not None and current.is_here:
             await current.close()

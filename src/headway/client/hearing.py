@@ -51,8 +51,10 @@ class Hearing:
         try:
             yield listener
         finally:
-            await listener.close()
-            leave()
+            try:
+                await listener.close()
+            finally:
+                leave()
 
     async def listen(self, topic: str) -> tuple[Listener, Callable[[], None]]:
         """A listener on a topic, and what to call when it was closed."""

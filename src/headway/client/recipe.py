@@ -38,6 +38,7 @@ class Recipe:
         http: What to send by, when somebody else owns it.
         policy: Time limits.
         link_policy: Realtime's.
+        lent: Told of every connection that is made, by whoever owns ``http``.
     """
 
     url: str
@@ -47,6 +48,7 @@ class Recipe:
     http: Callable[[], httpx.AsyncClient] | None
     policy: ClientPolicy
     link_policy: LinkPolicy
+    lent: Callable[[Connection], None] | None = None
 
     @classmethod
     def of(
@@ -97,15 +99,23 @@ class Recipe:
             link_policy,
         )
 
-    def as_user(self, access_token: AccessToken, http: Callable[[], httpx.AsyncClient]) -> Self:
+    def as_user(
+        self,
+        access_token: AccessToken,
+        http: Callable[[], httpx.AsyncClient],
+        lent: Callable[[Connection], None],
+    ) -> Self:
         """The same project for another party."""
-        return replace(self, source=source_of_token(access_token), party=Party(), http=http)
+        return replace(self, source=source_of_token(access_token), party=Party(), http=http, lent=lent)
 
     def connection(self) -> Connection:
         """A new connection for the running loop."""
         identity = Identity(self.key, self.source, self.party)
         http = self.http() if self.http is not None else None
-        return Connection(self.url, identity, self.policy, link_policy=self.link_policy, http=http)
+        made = Connection(self.url, identity, self.policy, link_policy=self.link_policy, http=http)
+        if self.lent is not None:
+            self.lent(made)
+        return made
 
 
 def _lent(http: httpx.AsyncClient | None) -> Callable[[], httpx.AsyncClient] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -21,6 +22,7 @@ __all__ = ["Job", "submission_of", "submit_many", "submit_one"]
 Job: TypeAlias = Submission | Mapping[str, Any]
 """One of many jobs: the fields that ``submit`` takes, ``kind`` among them."""
 
+_TURN = 200
 _SECONDS = {"delay": "delay_seconds", "retention": "retention_seconds"}
 
 
@@ -80,10 +82,15 @@ async def submit_many(
     Raises:
         HeadwayError: one was refused (its place is named), or they could not be sent.
     """
-    submissions = [
-        job if isinstance(job, Submission) else submission_of(_without_files(job, place), f"jobs[{place}]")
-        for place, job in enumerate(jobs)
-    ]
+    submissions = []
+    for place, job in enumerate(jobs):
+        if isinstance(job, Submission):
+            submissions.append(job)
+        else:
+            submissions.append(submission_of(_without_files(job, place), f"jobs[{place}]"))
+        if place % _TURN == _TURN - 1:
+            # Ten thousand payloads take a while to look at, and watches want to be told meanwhile.
+            await asyncio.sleep(0)
     body = submissions_body(submissions, batch_id=batch_id, batch_name=batch_name)
     return read_answer(SubmittedMany, await connection.call("submit_many", body), "answer to submit_many")
 

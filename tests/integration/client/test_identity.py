@@ -310,3 +310,56 @@ def test_a_client_may_be_used_on_one_loop_after_the_other(stack: Any) -> None:
 
 async def _list(hw: AsyncHeadway) -> None:
     assert len(await hw.list()) == 0
+
+
+async def test_a_client_of_a_request_that_is_forgotten_leaves_no_socket(shop: Shop) -> None:
+    queue = await shop.kind()
+    me = await somebody(shop)
+    server = await shop.headway(key=shop.stack.keys.publishable_key)
+
+    async def request() -> str:
+        # As a view does it that never heard of closing.
+        job = await server.as_user(made_token(shop, me)).submit(queue.kind)
+        async for _ in job.watch():
+            break
+        return f"job:{job.id}"
+
+    topics = [await request() for _ in range(3)]
+    await shop.until(lambda: shop.topics().isdisjoint(topics))
+    # What was cancelled may lie in a circle; without a collection the idle link closes after a while.
+    await shop.until(lambda: gc.collect() >= 0 and shop.sockets() == 0)
+    # Temporary or not, a watch keeps what it needs.
+    queue = await shop.kind()
+    job = await server.as_user(made_token(shop, me)).submit(queue.kind)
+    ear = Ear(server.as_user(made_token(shop, me)).watch(job.id))
+    await (await queue.take()).finish()
+    await ear.end()
+    assert ear.updates[-1].ended
+
+
+async def test_clients_are_closed_with_the_one_that_they_were_made_of(shop: Shop) -> None:
+    before = asyncio.all_tasks()
+    me = await somebody(shop)
+    server = await shop.headway(key=shop.stack.keys.publishable_key)
+    user = server.as_user(made_token(shop, me))
+    ear = Ear(user.watch_all())
+    await shop.until(lambda: any(topic == f"user:{me}:jobs" for topic in shop.topics()))
+    await server.close()
+    with pytest.raises(TransportError) as ended:
+        await ear.end()
+    assert ended.value.code == "client_closed"
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_connection_that_nobody_listens_to_is_closed_and_made_anew(shop: Shop) -> None:
+    queue = await shop.kind()
+    hw = await shop.headway(policy=replace(QUICK, link_idle=0.05))
+    for _ in range(2):
+        job = await hw.submit(queue.kind)
+        ear = Ear(job.watch())
+        await ear.until(lambda e: bool(e.updates))
+        await shop.joined(f"job:{job.id}")
+        await (await queue.take()).finish()
+        await ear.end()
+        await shop.until(lambda: shop.sockets() == 0)
+        assert hw.connection.hearing.link is None
