@@ -121,8 +121,10 @@ async def _pickup(bench: _Bench) -> list[Figure]:
             sent = time.monotonic()
             job = await bench.rpc("submit", {"kind": "bench.pickup", "payload": {}})
             answered = time.monotonic()
+            # Whoever asks at once competes with the claim that is measured.
+            await asyncio.sleep(0.05)
             while (snapshot := await bench.rpc("snapshot", {"job_id": job["id"]}))["status"] != "completed":
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.01)
             if number >= 20:
                 from_answer.append((snapshot["result"]["at"] - answered) * 1000)
                 from_request.append((snapshot["result"]["at"] - sent) * 1000)

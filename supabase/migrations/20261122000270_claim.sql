@@ -50,16 +50,20 @@ $$;
 create type headway_private.open_kind as (kind text, room integer, tenant_limit integer);
 
 create function headway_private.open_kinds(kinds text[]) returns headway_private.open_kind[]
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = '' set plan_cache_mode = 'force_generic_plan'
 as $$
-  select array_agg((o.kind, o.room, o.tenant_concurrency)::headway_private.open_kind order by o.kind)
-  from (
-    select k.kind, k.tenant_concurrency, case when k.concurrency is not null then
-      k.concurrency - (select count(*) from headway.leases l where l.kind = k.kind)::integer end as room
-    from headway.kinds k
-    where k.kind = any (kinds)
-  ) o
-  where o.room is null or o.room > 0
+begin
+  return (
+    select array_agg((o.kind, o.room, o.tenant_concurrency)::headway_private.open_kind order by o.kind)
+    from (
+      select k.kind, k.tenant_concurrency, case when k.concurrency is not null then
+        k.concurrency - (select count(*) from headway.leases l where l.kind = k.kind)::integer end as room
+      from headway.kinds k
+      where k.kind = any (kinds)
+    ) o
+    where o.room is null or o.room > 0
+  );
+end
 $$;
 
 -- One round of a queue at one priority: the next tenants in turn, an equal share for each. Answers the jobs in the
@@ -188,10 +192,11 @@ $$;
 create function headway_private.start_jobs(
   jobs uuid[], before integer, worker_id uuid, request_id uuid, lease_seconds integer
 ) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = '' set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
+begin
   with started as (
     update headway.jobs j
     set status = 'processing', ready_order = null, attempt = j.attempt + 1, seq = j.seq + 1, revision = j.revision + 1,
@@ -218,7 +223,8 @@ as $$
     join headway.kinds k on k.kind = s.kind
   )
   insert into headway.job_events (job_id, seq, type, run, attempt, at)
-  select s.id, s.seq, 'started', s.run, s.attempt, s.updated_at from started s
+  select s.id, s.seq, 'started', s.run, s.attempt, s.updated_at from started s;
+end
 $$;
 
 -- Takes up to `most` jobs of one queue, whose locks the caller holds, after `before` of other queues. Answers how many.
@@ -285,10 +291,12 @@ create type headway.claimed as (
 );
 
 create function headway_private.claimed_by(request_id uuid) returns setof headway.claimed
-language sql stable
+language plpgsql stable
 set search_path = '' set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set join_collapse_limit = 1
 as $$
+begin
+  return query
   select j.id, l.attempt, l.token, l.expires_at, l.deadline_at, j.kind, j.queue, j.priority, j.run, j.failures,
     j.max_attempts, k.timeout_seconds, i.payload,
     (
@@ -312,7 +320,8 @@ as $$
   join headway.job_inputs i on i.job_id = j.id
   left join headway.job_costs c on c.job_id = j.id
   where l.request_id = $1
-  order by l.turn
+  order by l.turn;
+end
 $$;
 
 create function headway.claim(

@@ -24,8 +24,11 @@ $$;
 
 -- Appends one event to a job that the caller has locked. Answers its seq.
 create function headway_private.add_event(job_id uuid, type text, data jsonb) returns integer
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
+declare
+  added integer;
+begin
   with told as (
     update headway.jobs j
     set seq = j.seq + 1, revision = j.revision + 1, updated_at = clock_timestamp()
@@ -34,7 +37,9 @@ as $$
   )
   insert into headway.job_events (job_id, seq, type, run, attempt, at, data)
   select t.id, t.seq, $2, t.run, t.attempt, t.updated_at, $3 from told t
-  returning seq
+  returning seq into added;
+  return added;
+end
 $$;
 
 -- Rows of a batch, each readable or with the reason why it is not: one unreadable row never spoils the others.
@@ -218,8 +223,11 @@ $$;
 
 -- Writes progress and events of jobs whose leases and rows the caller has locked.
 create function headway_private.write_progress(beats headway_private.beat[]) returns void
-language sql volatile set search_path = ''
+language plpgsql volatile
+-- Jobs and leases are probed by key, whatever the statistics said when the plan was made.
+set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off
 as $$
+begin
   with news as materialized (
     select b.job_id, b.percent, b.stage, b.message, b.metrics, j.seq as last_seq,
       b.stage is distinct from j.stage and b.stage is not null as new_stage, l.emitted, b.events
@@ -267,7 +275,8 @@ as $$
     select n.job_id, 'stage_started' as type, 0 as place, null::jsonb as data from news n where n.new_stage
     union all
     select e.job_id, 'emitted', e.place, e.value - 'n' from emissions e
-  ) f on f.job_id = w.id
+  ) f on f.job_id = w.id;
+end
 $$;
 
 create function headway.heartbeat(worker_id uuid, jobs json default '[]', lease_seconds integer default 30)

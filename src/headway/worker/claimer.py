@@ -30,7 +30,7 @@ _LONGEST_PAUSE = 5.0
 _GATHER_SECONDS = 0.02
 # Realtime reads the log, and a commit is in the log before other sessions see it: on a busy server, the claim
 # that a message has caused may come too early. It looks again, instead of leaving the job to the next sweep.
-_LOOK_AGAIN_SECONDS = (0.05, 0.4)
+_LOOK_AGAIN_SECONDS = (0.004, 0.03, 0.3)
 
 
 @dataclass(frozen=True, slots=True)

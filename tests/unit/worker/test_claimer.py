@@ -60,14 +60,14 @@ def claimer(engine: Engine) -> Claimer:
 
 
 @pytest.mark.parametrize("learnt", ["broadcast", "changes"])
-async def test_who_was_told_and_found_nothing_looks_twice_again(learnt: Learnt) -> None:
+async def test_who_was_told_and_found_nothing_looks_again(learnt: Learnt) -> None:
     engine = Engine()
     claims = claimer(engine)
     await claims.start()
     try:
         await engine.was_asked(1)
         claims.wake(learnt)
-        # At once, and two more times; what those find nothing of is looked for no more.
+        # At once, and three more times; what those find nothing of is looked for no more.
         await engine.was_asked(4)
         assert not [
             look
