@@ -16,9 +16,11 @@ from headway.local.config import ProjectConfig
 from headway.local.database import Database
 from headway.local.postgres.migrations import (
     HistoryMismatch,
+    MigrationError,
     MigrationFailed,
     apply_migrations,
     apply_seed,
+    store_vault_secrets,
 )
 
 Project = Callable[..., Path]
@@ -399,6 +401,46 @@ async def test_a_cancelled_migration_leaves_nothing(
         await task
     assert await admin.fetchval("select to_regclass('public.slow')") is None
     assert not await admin.fetchval(sleeping)
+
+
+# Vault.
+
+
+async def test_migrations_find_the_secrets_of_the_configuration_in_vault(
+    database: Database,
+    admin: asyncpg.Connection[asyncpg.Record],
+    project: Project,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def config(**secrets: str) -> ProjectConfig:
+        return ProjectConfig.model_validate({"db": {"vault": secrets}})
+
+    read = "select decrypted_secret from vault.decrypted_secrets where name = 'webhook'"
+    await store_vault_secrets(database, config(webhook="first", other="o", unset="env(NOT_THERE)"))
+    folder = project(**{"migrations/1_v.sql": f"create table public.seen as {read};"})
+    await apply_migrations(database, folder, CONFIG)
+    assert await admin.fetchval("select decrypted_secret from public.seen") == "first"
+    assert "db.vault.unset: the variable that it names is not set" in caplog.text
+
+    names = "select array_agg(name order by name) from vault.secrets"
+    await store_vault_secrets(database, config(webhook="second"))
+    assert await admin.fetchval(read) == "second"
+    assert await admin.fetchval(names) == ["other", "webhook"]
+    before = await admin.fetchval("select array_agg(updated_at order by name) from vault.secrets")
+    await store_vault_secrets(database, config(webhook="second"))
+    assert await admin.fetchval("select array_agg(updated_at order by name) from vault.secrets") == before
+
+
+async def test_secrets_that_vault_does_not_take_are_not_shown(
+    database: Database, admin: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    await admin.execute("revoke execute on function vault.create_secret from postgres, service_role cascade")
+    with pytest.raises(MigrationError, match=r"\[db.vault\] cannot be stored: permission denied") as caught:
+        await store_vault_secrets(
+            database, ProjectConfig.model_validate({"db": {"vault": {"a": "hush-hush"}}})
+        )
+    assert caught.value.code == "42501"
+    assert "hush-hush" not in f"{caught.value!r}{caught.value.__context__!r}"
 
 
 # Seeds.

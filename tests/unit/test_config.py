@@ -65,6 +65,42 @@ def test_env_references_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert config.auth.site_url == "https://app.example"
 
 
+def test_what_is_switched_on_in_vain_is_named(tmp_path: Path) -> None:
+    config = load_config(
+        write(
+            tmp_path,
+            """
+            left_out = ["nonsense"]
+            [auth.external.github]
+            enabled = true
+            [auth.external.apple]
+            enabled = false
+            [auth.mfa.totp]
+            enroll_enabled = true
+            [db.pooler]
+            enabled = true
+            [edge_runtime]
+            enabled = true
+            """,
+        )
+    )
+    assert config.left_out == (
+        "auth.external.github.enabled is on, but this stack does not do it: "
+        "it answers as where it is switched off",
+        "auth.mfa.totp.enroll_enabled is on, but this stack does not do it: "
+        "it answers as where it is switched off",
+        "db.pooler.enabled is on, but this stack does not do it: connect to Postgres directly",
+    )
+    assert load_config(Path(__file__).parents[2] / "supabase" / "config.toml").left_out == ()
+
+
+def test_secrets_of_vault_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE", "sk_live_42")
+    config = load_config(write(tmp_path, '[db.vault]\nstripe = "env(STRIPE)"\n'))
+    assert config.db.vault["stripe"].get_secret_value() == "sk_live_42"
+    assert "sk_live_42" not in repr(config)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -72,6 +108,7 @@ def test_env_references_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("[api]\nport = 70000", "api.port"),
         ("[api]\nmax_rows = -1", "api.max_rows"),
         ("[auth]\njwt_expiry = 9999999", "auth.jwt_expiry"),
+        ("[auth.sessions]\ntimebox = 'long'", "auth.sessions.timebox"),
         ("[auth.email]\nmax_frequency = 'soon'", "auth.email.max_frequency"),
         ("[storage]\nfile_size_limit = 'huge'", "storage.file_size_limit"),
         ("[api\nport = 1", "line 1"),

@@ -12,11 +12,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from headway.errors import ConfigError
+from headway.local.left_out import what_is_left_out
 
-__all__ = ["ByteSize", "Duration", "ProjectConfig", "load_config", "parse_byte_size"]
+__all__ = ["ByteSize", "Duration", "ProjectConfig", "is_unset_variable", "load_config", "parse_byte_size"]
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SCALE = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -95,6 +96,8 @@ class DbConfig(_Section):
     major_version: int = 17
     migrations: MigrationsConfig = MigrationsConfig()
     seed: SeedConfig = SeedConfig()
+    vault: dict[str, SecretStr] = {}
+    """Secrets that Vault holds before the first migration runs, by name."""
 
 
 class RealtimeConfig(_Section):
@@ -148,6 +151,13 @@ class AuthEmailConfig(_Section):
     template: dict[str, AuthEmailTemplateConfig] = {}
 
 
+class AuthSessionsConfig(_Section):
+    """``[auth.sessions]``: when a session ends although nobody ends it; 0 is never."""
+
+    timebox: Duration = 0.0
+    inactivity_timeout: Duration = 0.0
+
+
 class AuthHookConfig(_Section):
     """``[auth.hook.NAME]``."""
 
@@ -186,6 +196,7 @@ class AuthConfig(_Section):
     ] = ""
     email: AuthEmailConfig = AuthEmailConfig()
     rate_limit: AuthRateLimitConfig = AuthRateLimitConfig()
+    sessions: AuthSessionsConfig = AuthSessionsConfig()
     hook: dict[str, AuthHookConfig] = {}
 
 
@@ -199,9 +210,20 @@ class ProjectConfig(_Section):
     storage: StorageConfig = StorageConfig()
     inbucket: InbucketConfig = InbucketConfig()
     auth: AuthConfig = AuthConfig()
+    left_out: tuple[str, ...] = ()
+    """What the file switches on and this stack does not do, a sentence each; not read from the file."""
 
 
 _ENV_REFERENCE = re.compile(r"env\((\w+)\)")
+
+
+def is_unset_variable(value: str) -> bool:
+    """Whether a value of a loaded configuration is a reference to a variable that is not set.
+
+    Args:
+        value: A text of the configuration.
+    """
+    return _ENV_REFERENCE.fullmatch(value) is not None
 
 
 def _resolve_env(value: Any) -> Any:
@@ -251,7 +273,8 @@ def load_config(path: Path) -> ProjectConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}", hint="Fix the TOML.", code="config_invalid") from error
     try:
-        return ProjectConfig.model_validate(_resolve_paths(_resolve_env(raw), path.absolute().parent))
+        resolved = _resolve_paths(_resolve_env(raw), path.absolute().parent)
+        return ProjectConfig.model_validate({**resolved, "left_out": what_is_left_out(resolved)})
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
         raise ConfigError(

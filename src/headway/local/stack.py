@@ -26,7 +26,12 @@ from headway.local.identity import TokenVerifier
 from headway.local.keys import StackKeys, load_or_create_keys
 from headway.local.postgres.binaries import resolve_binaries
 from headway.local.postgres.bootstrap import bootstrap
-from headway.local.postgres.migrations import apply_migrations, apply_seed, reset_database
+from headway.local.postgres.migrations import (
+    apply_migrations,
+    apply_seed,
+    reset_database,
+    store_vault_secrets,
+)
 from headway.local.postgres.server import PostgresServer
 from headway.local.service import Service, StackContext
 from headway.settings import LocalSettings
@@ -104,6 +109,8 @@ class Stack:
             raise
 
     async def _start(self) -> None:
+        for sentence in self._config.left_out:
+            _log.warning("config.toml: %s", sentence)
         self.keys = load_or_create_keys(self._data_dir / "keys.json")
         listener = self._bind(self._settings.api_port, self._config.api.port, "api.port")
         self.public_url = _url(listener)
@@ -161,6 +168,7 @@ class Stack:
         )
         if not self._migrate:
             return
+        await store_vault_secrets(self.database, self._config)
         for migration in await apply_migrations(self.database, self._supabase_dir, self._config):
             _log.info("applied migration %s", migration.version)
         await apply_seed(self.database, self._supabase_dir, self._config)

@@ -176,6 +176,31 @@ def test_without_rotation_a_reused_token_is_refused_but_the_session_goes_on(star
     assert refresh(auth, renewed["refresh_token"]).status_code == 200
 
 
+def test_a_session_outlives_no_timebox_however_often_it_is_refreshed(start_auth: StartAuth) -> None:
+    auth = start_auth({"sessions": {"timebox": "24h"}})
+    session = auth.sign_up()
+    for _ in range(2):
+        auth.clock.move(hours=10)
+        session = refresh(auth, session["refresh_token"]).json()
+    auth.clock.move(hours=5)
+    expired = (400, "session_expired", "Invalid Refresh Token: Session Expired")
+    assert error(refresh(auth, session["refresh_token"])) == expired
+    assert error(refresh(auth, session["refresh_token"])) == expired
+    assert sign_in(auth).status_code == 200
+
+
+def test_a_session_that_nobody_uses_expires(start_auth: StartAuth) -> None:
+    auth = start_auth({"sessions": {"inactivity_timeout": "8h"}})
+    never_refreshed, session = auth.sign_up(), sign_in(auth).json()
+    for _ in range(3):
+        auth.clock.move(hours=7)
+        session = refresh(auth, session["refresh_token"]).json()
+    expired = (400, "session_expired", "Invalid Refresh Token: Session Expired (Inactivity)")
+    assert error(refresh(auth, never_refreshed["refresh_token"])) == expired
+    auth.clock.move(hours=9)
+    assert error(refresh(auth, session["refresh_token"])) == expired
+
+
 def test_refreshes_at_once_agree_on_one_successor(auth: AuthServer) -> None:
     first = auth.sign_up()["refresh_token"]
     with ThreadPoolExecutor(8) as threads:

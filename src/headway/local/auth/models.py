@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
@@ -147,18 +147,33 @@ class Session:
     id: UUID
     user_id: UUID
     created_at: datetime
+    refreshed_at: datetime | None
     not_after: datetime | None
 
     @classmethod
     def from_record(cls, row: Record) -> Session:
         """A session from a row of ``select *``."""
+        refreshed_at = row["refreshed_at"]
         return cls(
-            id=row["id"], user_id=row["user_id"], created_at=row["created_at"], not_after=row["not_after"]
+            id=row["id"],
+            user_id=row["user_id"],
+            created_at=row["created_at"],
+            # The real server's column is without time zone, and in UTC.
+            refreshed_at=None if refreshed_at is None else refreshed_at.replace(tzinfo=UTC),
+            not_after=row["not_after"],
         )
 
     def over(self, now: datetime) -> bool:
         """Whether the session was ended, though its row is still there."""
         return self.not_after is not None and now >= self.not_after
+
+    def outlived(self, now: datetime, timebox: timedelta) -> bool:
+        """Whether the session is older than any may become; a timebox of zero is none."""
+        return bool(timebox) and now > self.created_at + timebox
+
+    def idle(self, now: datetime, inactivity: timedelta) -> bool:
+        """Whether the session was refreshed too long ago; zero is never."""
+        return bool(inactivity) and now > (self.refreshed_at or self.created_at) + inactivity
 
 
 def _object(value: object) -> Mapping[str, Any]:

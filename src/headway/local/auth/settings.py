@@ -36,6 +36,10 @@ class AuthSettings:
     otp_expiry: timedelta
     rotation_enabled: bool
     reuse_interval: timedelta
+    session_timebox: timedelta
+    """How long a session lasts at most; zero is for ever."""
+    session_inactivity: timedelta
+    """How long a session lasts without a refresh; zero is for ever."""
     templates: Mapping[str, AuthEmailTemplateConfig]
     rate_limits: AuthRateLimitConfig | None
 
@@ -65,6 +69,8 @@ class AuthSettings:
             otp_expiry=timedelta(seconds=email.otp_expiry),
             rotation_enabled=auth.enable_refresh_token_rotation,
             reuse_interval=timedelta(seconds=auth.refresh_token_reuse_interval),
+            session_timebox=timedelta(seconds=auth.sessions.timebox),
+            session_inactivity=timedelta(seconds=auth.sessions.inactivity_timeout),
             templates=email.template,
             rate_limits=auth.rate_limit if context.settings.rate_limits else None,
         )

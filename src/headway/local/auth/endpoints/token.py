@@ -108,6 +108,10 @@ async def _refresh(call: Call, presented: str) -> Granted | None:
         session = None if session_id is None else await sessions.by_id(connection, session_id, lock=True)
         if session is None:
             raise bad_request("session_not_found", "Invalid Refresh Token: No Valid Session Found")
+        if session.outlived(call.now, call.settings.session_timebox):
+            raise bad_request("session_expired", "Invalid Refresh Token: Session Expired")
+        if session.idle(call.now, call.settings.session_inactivity):
+            raise bad_request("session_expired", "Invalid Refresh Token: Session Expired (Inactivity)")
         refreshed = await sessions.refresh(
             connection,
             session,

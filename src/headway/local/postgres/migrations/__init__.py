@@ -4,6 +4,7 @@ from headway.local.postgres.migrations.apply import AppliedMigration, apply_migr
 from headway.local.postgres.migrations.errors import HistoryMismatch, MigrationError, MigrationFailed
 from headway.local.postgres.migrations.reset import reset_database
 from headway.local.postgres.migrations.seed import apply_seed
+from headway.local.postgres.migrations.vault import store_vault_secrets
 
 __all__ = [
     "AppliedMigration",
@@ -13,4 +14,5 @@ __all__ = [
     "apply_migrations",
     "apply_seed",
     "reset_database",
+    "store_vault_secrets",
 ]

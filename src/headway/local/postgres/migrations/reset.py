@@ -13,6 +13,7 @@ from headway.local.postgres.bootstrap import bootstrap
 from headway.local.postgres.bootstrap.apply import SUPERUSER
 from headway.local.postgres.migrations.apply import AppliedMigration, apply_migrations
 from headway.local.postgres.migrations.seed import apply_seed
+from headway.local.postgres.migrations.vault import store_vault_secrets
 
 __all__ = ["reset_database"]
 
@@ -87,6 +88,7 @@ async def reset_database(
     await bootstrap(
         database, password=password, auto_expose_new_tables=bool(config.api.auto_expose_new_tables)
     )
+    await store_vault_secrets(database, config)
     applied = await apply_migrations(database, supabase_dir, config)
     await apply_seed(database, supabase_dir, config)
     return applied
