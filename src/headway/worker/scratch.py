@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
-import re
 import shutil
-import socket
 import stat
 import tempfile
 from pathlib import Path
-
-import psutil
 
 from headway.errors import ConfigError
 
@@ -20,11 +17,15 @@ __all__ = ["Scratch"]
 
 _log = logging.getLogger("headway.worker")
 
-_SAFE = re.compile(r"[^A-Za-z0-9.]")
+_PREFIX = "headway-worker-"
 
 
 class Scratch:
     """Where the jobs' own temporary directories are made.
+
+    The directory is locked (``flock``) for as long as its worker lives, and the kernel lets go of the lock
+    when it dies, however it dies. Process numbers would not do: in a container the worker that has crashed
+    and the one that follows are both number 1.
 
     Args:
         parent: Where it is made; the system's place for temporary files when ``None``.
@@ -34,8 +35,7 @@ class Scratch:
 
     def __init__(self, parent: Path | None = None) -> None:
         self._parent = parent or Path(tempfile.gettempdir())
-        # The host is in the name: process numbers say nothing of other containers that share the place.
-        self._prefix = f"headway-{_SAFE.sub('_', socket.gethostname())[:64]}-"
+        self._lock: int | None = None
         self.path: Path | None = None
         """The directory, while the worker runs."""
 
@@ -48,7 +48,7 @@ class Scratch:
         if self.path is not None:
             return
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=f"{self._prefix}{os.getpid()}-", dir=self._parent))
+            self.path, self._lock = _made(self._parent)
         except OSError as error:
             raise ConfigError(
                 f"no temporary directory can be made in {self._parent}: {error.strerror or error}",
@@ -60,22 +60,69 @@ class Scratch:
     async def stop(self) -> None:
         """Remove the directory."""
         path, self.path = self.path, None
+        lock, self._lock = self._lock, None
         if path is not None:
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
     def _remove_orphans(self) -> None:
         try:
-            entries = list(self._parent.iterdir())
+            entries = [entry for entry in self._parent.iterdir() if entry.name.startswith(_PREFIX)]
         except OSError:
             return
         for entry in entries:
-            match = re.fullmatch(rf"{re.escape(self._prefix)}(\d+)-\w+", entry.name)
-            if match is None or psutil.pid_exists(int(match[1])):
-                continue
             try:
-                found = entry.lstat()
+                lock = _opened(entry)
             except OSError:
-                continue
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
-                _log.info("removing what a worker that has crashed left in %s", entry)
-                shutil.rmtree(entry, ignore_errors=True)
+                continue  # a link, a file, somebody else's, or gone
+            try:
+                if os.fstat(lock).st_uid == os.getuid() and _locked(lock) and _is_still(entry, lock):
+                    _log.info("removing what a worker that has crashed left in %s", entry)
+                    shutil.rmtree(entry, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _made(parent: Path) -> tuple[Path, int]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        try:
+            lock = _opened(path)
+        except FileNotFoundError:
+            continue
+        # Another worker may have taken it for an orphan, between its making and its lock.
+        if (_locked(lock) or not _can_lock(lock)) and _is_still(path, lock):
+            return path, lock
+        os.close(lock)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _can_lock(descriptor: int) -> bool:
+    """False where the file system knows no locks; there, nothing is ever taken for an orphan."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        there = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(there.st_mode) and os.path.samestat(there, os.fstat(descriptor))
