@@ -40,6 +40,7 @@ CHANGED = {
     "public.slide_decks": "title", "public.slides": "title", "public.talk_tracks": "title",
     "public.videos": "title", "public.video_segments": "spoken_content", "public.chapters": "title",
     "public.articles": "title", "public.campaigns": "name", "headway.notification_settings": "allow_loopback",
+    "headway.cleaned_buckets": "orphans_after",
 }  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def relation_cell(probe: Probe, relation: str, first_column: str, verb: str) -> 
         fault, found = probe.attempt(
             {
                 "select": f"select 1 from {relation} limit 1",
-                "update": f"update {relation} set {first_column} = null where false",
+                "update": f"update {relation} set {CHANGED.get(relation, first_column)} = null where false",
                 "delete": f"delete from {relation} where false",
             }[verb]
         )
@@ -418,6 +419,28 @@ def test_every_relation_has_rows_to_reach(measured: dict[Line, dict[str, str]]) 
     for (name, verb), cells in measured.items():
         if verb == "select" and name not in {"headway_private.learning", "headway_private.rotations"}:
             assert cells["service"] not in {"", "-"}, name
+
+
+def test_rights_on_single_columns_are_measured_too(
+    measured: dict[Line, dict[str, str]], migrated_database: Database
+) -> None:
+    """A cell says that permission is denied only where no column is granted; CHANGED names those that are."""
+    project = Project(migrated_database)
+    rows = project.owner(
+        "select n.nspname || '.' || c.relname as name, v.verb, r.role,"
+        " has_any_column_privilege(r.role, c.oid, v.verb) as granted"
+        " from pg_class c join pg_namespace n on n.oid = c.relnamespace,"
+        " unnest('{select,update}'::text[]) v (verb),"
+        " unnest('{anon,authenticated,service_role}'::text[]) r (role)"
+        " where n.nspname = any (%s) and c.relkind in ('r', 'p', 'v', 'm', 'f')",
+        list(SCHEMAS),
+    )
+    project.close()
+    actors = {"anon": {"anon"}, "service_role": {"service"}}
+    for row in rows:
+        acting = actors.get(row.role, set(ACTORS) - {"anon", "service"})
+        tried = any(measured[row.name, row.verb][actor] != "x" for actor in acting)
+        assert tried == row.granted, (row.name, row.verb, row.role)
 
 
 def test_the_anonymous_role_reaches_next_to_nothing() -> None:
