@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from headway.errors import ConfigError
 from headway.worker.app_routes import BodyLimit, app_routes, http_error
 from headway.worker.health import health_routes
+from headway.worker.http_connection import BoundedConnection
 from headway.worker.metrics import Metrics
 from headway.worker.service import ServiceContext
 
@@ -80,6 +81,7 @@ class HttpPort:
                 uvicorn.Config(
                     self._app,
                     lifespan="off",
+                    http=BoundedConnection,
                     ws="none",
                     log_config=None,
                     access_log=False,

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headway import ConfigError, Conflict, Denied, InvalidRequest, NotFound, TransportError
+from headway.worker import http_connection
 from headway.worker.http_port import HttpPort
 from headway.worker.routes import Route, WorkerApi
 from headway.worker.service import Condition
@@ -206,13 +207,64 @@ async def test_a_caller_that_goes_away_harms_nobody(bench: Bench) -> None:
         await writer.wait_closed()
         for garbage in (
             b"\x00\xff\r\n\r\n",
-            b"GET / HTTP/9.9\r\n\r\n",
+            b"GET / HTTP/9.9\r\nconnection: close\r\n\r\n",
             b"POST /slow HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
         ):
             reader, writer = await asyncio.open_connection(host, number)
             writer.write(garbage)
             assert b"Traceback" not in await asyncio.wait_for(reader.read(), 10)
             writer.close()
+        assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"", b""),
+        (b"GET /healthz HTTP/1.1\r\nhost: x\r\n", b"x: y\r\n"),
+        (b"POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", b""),
+    ],
+    ids=["silent", "endless head", "endless body", "idle"],
+)
+async def test_nobody_holds_a_connection_without_a_request(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, begin: bytes, more: bytes
+) -> None:
+    monkeypatch.setattr(http_connection, "_HEAD_SECONDS", 0.3)
+    async with port(bench) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+
+        async def trickle() -> None:
+            writer.write(begin)
+            while more:
+                writer.write(more)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+        trickling = asyncio.create_task(trickle())
+        try:
+            async with asyncio.timeout(10):
+                while await reader.read(65536):
+                    pass
+        except ConnectionError:
+            pass  # cut off without a farewell
+        finally:
+            trickling.cancel()
+            await asyncio.wait({trickling})
+            writer.close()
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_a_head_without_end_is_refused_before_it_fills_the_memory(bench: Bench) -> None:
+    async with port(bench) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 200_000)
+        try:
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert answer.startswith((b"HTTP/1.1 400", b""))
+        except ConnectionError:
+            pass  # cut off while it was still sending
+        writer.close()
         assert (await client.get("/healthz")).status_code == 200
 
 
