@@ -56,6 +56,19 @@ def problem(error: HeadwayError) -> tuple[int, dict[str, str], dict[str, str | N
         headers["Retry-After"] = str(ceil(error.retry_after))
     if status == 500:
         return 500, headers, {"code": error.code, "message": "Internal error", "details": None, "hint": _OURS}
+    if isinstance(error, TransportError) and error.status is None and error.code != "result_timeout":
+        # Which host could not be reached, and how, tells about the network behind this server.
+        said = "The jobs' service cannot be reached now."
+        return (
+            status,
+            headers,
+            {"code": error.code, "message": said, "details": None, "hint": "Try again later."},
+        )
+    return (
+        503,
+        headers,
+        {"code": error.code, "message": said, "details": None, "hint": "Try again later."},
+    )
     return (
         status,
         headers,

@@ -14,6 +14,7 @@ from headway.core.answers import BatchSnapshot
 from headway.core.feed import Update
 from headway.core.listing import JobUpdate
 from headway.errors import HeadwayError, InvalidRequest
+from headway.web.problems import problem
 
 __all__ = [
     "HEADERS",
@@ -82,10 +83,9 @@ def wire_event(told: Told) -> WireEvent:
 
 
 def problem_event(error: HeadwayError) -> WireEvent:
-    """What ended a stream before the job did, under the name ``problem``."""
-    return WireEvent(
-        _json({"code": error.code, "message": error.message, "hint": error.hint}), name="problem"
-    )
+    """What ended a stream before the job did, under the name ``problem``; as little as ``problem`` tells."""
+    _, _, body = problem(error)
+    return WireEvent(_json({name: body[name] for name in ("code", "message", "hint")}), name="problem")
 
 
 def encode(event: WireEvent) -> bytes:

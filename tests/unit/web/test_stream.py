@@ -12,6 +12,7 @@ from headway.core.feed import Feed, Update
 from headway.errors import (
     ConfigError,
     Conflict,
+    ConnectFailed,
     Denied,
     HeadwayError,
     InvalidRequest,
@@ -21,7 +22,7 @@ from headway.errors import (
     TransportError,
 )
 from headway.web import bearer_token, open_stream, problem
-from headway.web.wire import encode, read_last_event_id, wire_event
+from headway.web.wire import encode, problem_event, read_last_event_id, wire_event
 from unit.core.documents import JOB, event, message, snapshot
 
 
@@ -142,9 +143,25 @@ def test_every_error_has_a_status(error: HeadwayError, status: int) -> None:
     assert set(body) == {"code", "message", "details", "hint"}
 
 
-def test_the_servers_own_faults_are_not_told_to_strangers() -> None:
-    _, _, body = problem(ConfigError("SUPABASE_URL: http://10.0.0.7 is wrong", hint="Set it.", code="x"))
-    assert "10.0.0.7" not in json.dumps(body)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigError("SUPABASE_URL: http://10.0.0.7 is wrong", hint="Set it.", code="x"),
+        ConnectFailed("10.0.0.7 could not be reached", hint="Check SUPABASE_URL."),
+        TimedOut("10.0.0.7 did not answer in time"),
+    ],
+)
+def test_the_servers_own_faults_are_not_told_to_strangers(error: HeadwayError) -> None:
+    status, _, body = problem(error)
+    event = problem_event(error)
+    assert status in (500, 503, 504)
+    assert json.loads(event.data)["code"] == error.code
+    for told in (json.dumps(body), event.data):
+        assert "10.0.0.7" not in told
+        assert "SUPABASE_URL" not in told
+
+
+def test_when_to_come_again() -> None:
     _, headers, _ = problem(TransportError(retry_after=1.2))
     assert headers == {"Retry-After": "2"}
 
