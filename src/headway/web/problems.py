@@ -56,24 +56,11 @@ def problem(error: HeadwayError) -> tuple[int, dict[str, str], dict[str, str | N
         headers["Retry-After"] = str(ceil(error.retry_after))
     if status == 500:
         return 500, headers, {"code": error.code, "message": "Internal error", "details": None, "hint": _OURS}
+    message, details, hint = error.message, error.details, error.hint
     if isinstance(error, TransportError) and error.status is None and error.code != "result_timeout":
         # Which host could not be reached, and how, tells about the network behind this server.
-        said = "The jobs' service cannot be reached now."
-        return (
-            status,
-            headers,
-            {"code": error.code, "message": said, "details": None, "hint": "Try again later."},
-        )
-    return (
-        503,
-        headers,
-        {"code": error.code, "message": said, "details": None, "hint": "Try again later."},
-    )
-    return (
-        status,
-        headers,
-        {"code": error.code, "message": error.message, "details": error.details, "hint": error.hint},
-    )
+        message, details, hint = "The jobs' service cannot be reached now.", None, "Try again later."
+    return status, headers, {"code": error.code, "message": message, "details": details, "hint": hint}
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
