@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import socket
 import threading
 import time
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import uvicorn
 
-from headway.errors import ConfigError, HeadwayError
+from headway.errors import HeadwayError
+from headway.listening import EmbeddedServer, bind
 from headway.sandbox.app import Sandbox
 
 __all__ = ["SandboxServer"]
@@ -36,10 +33,10 @@ class SandboxServer:
 
     def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.sandbox = sandbox or Sandbox()
-        self._listener = _bind(host, port)
+        self._listener = bind(host, port, setting="--port")
         self._host = host
         self._listening = threading.Event()
-        self._server = _Server(
+        self._server = EmbeddedServer(
             uvicorn.Config(
                 self.sandbox.app,
                 lifespan="on",
@@ -50,7 +47,7 @@ class SandboxServer:
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_S,
             ),
-            self._listening,
+            self._listening.set,
         )
         self._thread: threading.Thread | None = None
 
@@ -98,39 +95,3 @@ class SandboxServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-class _Server(uvicorn.Server):
-    """Leaves the process's signals alone, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, listening: threading.Event) -> None:
-        super().__init__(config)
-        self._listening = listening
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._listening.set()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    # With the protocol named, for asyncio leaves Nagle's algorithm on where it is not.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-        listener.setblocking(False)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        taken = getattr(error, "errno", None) == errno.EADDRINUSE
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {'the port is in use' if taken else error}",
-            hint="Choose another --port, or 0 for a free one.",
-            code="port_in_use" if taken else "cannot_listen",
-        ) from error
-    return listener

@@ -113,7 +113,7 @@ def test_the_ledger_counts_exactly() -> None:
 
 def test_a_taken_port_is_named(sandbox_server: SandboxServer) -> None:
     port = int(sandbox_server.url.rpartition(":")[2])
-    with pytest.raises(ConfigError, match=f"{port}: the port is in use"):
+    with pytest.raises(ConfigError, match=rf"port {port} on 127\.0\.0\.1 is in use \(--port\)"):
         SandboxServer(port=port)
 
 

@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from headway.errors import ConfigError
+from headway.listening import EmbeddedServer, bind
 
 __all__ = ["HttpServer", "bind"]
 
 # Realtime's own limit for a client's frame; a longer one closes the socket with 1009.
 _MAX_FRAME_BYTES = 5_000_000
-
-
-def bind(host: str, port: int, *, setting: str) -> socket.socket:
-    """A listening socket, so that a taken port is known before anything else has started.
-
-    Args:
-        host: An address of this machine.
-        port: 0 for a free one.
-        setting: The name of what chose the port, for the error.
-
-    Raises:
-        ConfigError: the port is in use or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, for asyncio leaves Nagle's algorithm on where it is not: a second small frame
-    # would then wait 40 ms for the first one's acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-        listener.setblocking(False)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            raise ConfigError(
-                f"port {port} on {host} is in use ({setting})",
-                hint=f"Stop what listens there, or choose another port by {setting}.",
-                code="port_in_use",
-            ) from error
-        raise ConfigError(
-            f"cannot listen on {host}:{port} ({setting}): {error}",
-            hint="Choose an address of this machine and a port you may bind.",
-            code="cannot_listen",
-        ) from error
-    return listener
-
-
-class _EmbeddedServer(uvicorn.Server):
-    """Leaves the process's signals alone, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
 
 
 class HttpServer:
@@ -82,7 +27,8 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, listener: socket.socket, *, grace_s: int = 10) -> None:
         self._listener = listener
-        self._server = _EmbeddedServer(
+        self._listening = asyncio.Event()
+        self._server = EmbeddedServer(
             uvicorn.Config(
                 app,
                 http="httptools",
@@ -99,7 +45,8 @@ class HttpServer:
                 proxy_headers=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=grace_s,
-            )
+            ),
+            self._listening.set,
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -111,7 +58,7 @@ class HttpServer:
     async def start(self) -> None:
         """Accept connections; returns when it does."""
         self._task = asyncio.create_task(self._server.serve([self._listener]))
-        listening = asyncio.create_task(self._server.listening.wait())
+        listening = asyncio.create_task(self._listening.wait())
         await asyncio.wait({self._task, listening}, return_when=asyncio.FIRST_COMPLETED)
         if self._task.done():
             listening.cancel()
