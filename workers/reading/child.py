@@ -2,7 +2,8 @@
 
 It gets a file, limits and a directory on its command line, and leaves ``answer.json`` and pictures in the
 directory. It has no secrets in its environment and needs no network. When it is killed by a limit, or
-crashes in a parser, only this process is gone.
+crashes in a parser, only this process is gone. It runs as the worker's user: what else that user may read on
+this machine is for the container to limit.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def _confine(limits: Limits) -> None:
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, limits.most_unpacked_bytes),
         (resource.RLIMIT_NOFILE, 64),
+        # A parser that was taken over starts nothing that would outlive this process.
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         # macOS refuses RLIMIT_AS; the time limits still hold there.

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -85,7 +86,7 @@ def _start(given: str, into: Path) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Nothing of the worker's environment: a parser that is taken over finds no key.
+        # Nothing of the worker's environment: no key gets into a crash or a parser's messages.
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         cwd=into,
         start_new_session=True,
@@ -94,14 +95,24 @@ def _start(given: str, into: Path) -> subprocess.Popen[bytes]:
 
 def _answer(status: int, into: Path) -> ReadFile:
     answer_file = into / "answer.json"
-    if status != 0 or not answer_file.exists():
+    if status != 0 or not _is_plain(answer_file):
         # Out of time, out of memory, or a crash in a parser: files of people do none of this.
         raise FileRefused("file_too_complex")
     answer = json.loads(answer_file.read_text(encoding="utf-8"))
     if code := answer.get("refused"):
         raise FileRefused(code, _named(code, answer.get("what")))
     pictures = [into / f"{number}.jpg" for number in range(1, answer["pictures"] + 1)]
+    if not all(map(_is_plain, pictures)):
+        raise FileRefused("file_too_complex")
     return ReadFile(answer["kind"], answer["text"], answer["pages"], pictures)
+
+
+def _is_plain(path: Path) -> bool:
+    # A link out of the directory, or a pipe that never ends, is the work of a parser that was taken over.
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _named(code: str, what: str | None) -> str | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +22,7 @@ __all__ = ["describe", "payload_fault"]
 _LONGEST = 1000
 _CODE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PLAIN = Redactor().redact
+_PACKAGE = Path(__file__).parents[1]
 
 
 def describe(
@@ -100,5 +104,18 @@ def _clean(text: Any, redact: Callable[[str], str] = _PLAIN) -> Any:
     if text is None:
         return None
     # Cut generously before the search, so that half a secret at the end is not shown.
-    clean = redact(str(text)[: 4 * _LONGEST]).strip()
+    clean = _placeless(redact(str(text)[: 4 * _LONGEST])).strip()
     return plain_text(clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 1]}…", _LONGEST)
+
+
+def _placeless(text: str) -> str:
+    """The text with this machine's paths cut to the file's name: where a worker keeps things is its own.
+
+    Only below directories that are known, so that routes and other people's paths stay as they are.
+    """
+    found = {Path(tempfile.gettempdir()), Path.cwd(), Path(sys.prefix), Path(sys.base_prefix), _PACKAGE}
+    roots = {str(root) for path in found for root in (path, path.resolve()) if len(root.parts) > 1}
+    for root in sorted(roots, key=len, reverse=True):
+        if root in text:
+            text = re.sub(rf"(?<![\w.:/-]){re.escape(root)}/(?:[^\s'\":;,]*/)?([^\s'\"/:;,]*)", r"\1", text)
+    return text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import resource
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from support.cvs import hostile
 from support.cvs.paper import as_text
 from support.cvs.people import PEOPLE
+from workers.reading import isolated
 from workers.reading.isolated import read_file
 from workers.reading.limits import Limits
 from workers.reading.refusals import CODES, FileRefused
@@ -106,3 +110,29 @@ async def test_the_reader_has_no_secrets(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_every_code_has_a_message_and_a_remedy() -> None:
     assert all(message and remedy for message, remedy in CODES.values())
+
+
+@pytest.mark.parametrize("name", ["answer.json", "1.jpg"])
+@pytest.mark.parametrize("pipe", [False, True])
+async def test_a_parser_that_was_taken_over_leads_the_worker_to_no_other_file(
+    name: str, pipe: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = tmp_path / "found"
+    answer = json.dumps({"kind": "image", "text": "", "pages": 1, "pictures": 1})
+
+    def hijacked(_given: str, into: Path) -> subprocess.Popen[bytes]:
+        (tmp_path / "secret").write_text(answer)
+        (into / "answer.json").write_text(answer)
+        (into / name).unlink(missing_ok=True)
+        if pipe:
+            os.mkfifo(into / name)
+        else:
+            (into / name).symlink_to(tmp_path / "secret")
+        return subprocess.Popen(["true"], start_new_session=True)
+
+    monkeypatch.setattr(isolated, "_start", hijacked)
+    file = tmp_path / "cv.pdf"
+    file.write_bytes(b"%PDF-1.7")
+    with pytest.raises(FileRefused) as refused:
+        await read_file(file, QUICK, found)
+    assert refused.value.code == "file_too_complex"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
 
+import headway
 from headway import Cancel, ConfigError, Context, InvalidRequest, Snooze, Stage, Worker
 from headway.errors import ApiError
 from headway.worker.agenda import Agenda
@@ -176,6 +179,20 @@ def test_faults_say_what_a_person_may_read() -> None:
     assert "abcdefgh" not in fault.message
 
 
+def test_faults_do_not_say_where_a_worker_keeps_its_files() -> None:
+    place = Path(tempfile.gettempdir()) / "headway-worker-x" / "job-1" / "input-cv.pdf"
+    with pytest.raises(FileNotFoundError) as caught:
+        place.read_bytes()
+    assert describe(caught.value).message == (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'input-cv.pdf'"
+    )
+    assert (
+        describe(ValueError(f"{headway.__file__}:12 failed")).message == "ValueError: __init__.py:12 failed"
+    )
+    for kept in ("GET /rest/v1/tmp/x failed", "https://example.com/tmp/a/b", "/no/such/place"):
+        assert describe(ValueError(kept)).message == f"ValueError: {kept}"
+
+
 def test_results_of_steps_come_back_as_their_types() -> None:
     def typed() -> tuple[date, Decimal]: ...
     async def model() -> Model: ...
@@ -250,6 +267,7 @@ async def test_threads_are_reused_and_carry_what_they_raise() -> None:
 def test_a_worker_loads_nothing_of_the_client_and_every_public_name_is_there() -> None:
     program = """
 import sys
+import tempfile
 import headway
 headway.Worker, headway.Context, headway.Snooze, headway.WorkerApi, headway.RetryPolicy
 import headway.cli.worker

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,7 +70,8 @@ class SessionStore:
     def locked(self) -> Iterator[None]:
         """One process at a time."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.path.with_suffix(".lock"), flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -90,10 +92,16 @@ class SessionStore:
     def write(self, session: Session) -> None:
         """Keep a session, instead of the one before."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = self.path.with_suffix(f".{os.getpid()}.tmp")
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(session.model_dump_json())
-        aside.replace(self.path)
+        # A new file of our own: one that is there already may be readable for others, or a link.
+        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.stem}.", dir=self.path.parent)
+        aside = Path(name)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(session.model_dump_json())
+            aside.replace(self.path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
     def remove(self) -> None:
         """Forget the session."""
