@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ COLUMNS = (
     "contact_name", "contact_title", "contact_email", "verification", "confidence", "score", "score_reasons",
     "qualified", "degraded", "cost", "place_id",
 )  # fmt: skip
+_PARTED = re.compile("([;\t\r\n|] *)(?=[=+@＝＋－＠-])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -66,5 +68,9 @@ def _dialled(number: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula; an apostrophe in front makes it mere text."""
+    """Text that no spreadsheet takes for a formula; an apostrophe in front makes it mere text.
+
+    Also in the middle: where the decimal point is a comma, spreadsheets part cells at semicolons.
+    """
+    text = _PARTED.sub(r"\1'", text)
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

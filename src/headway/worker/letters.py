@@ -83,8 +83,11 @@ class Letters:
         except jinja2.TemplatesNotFound:
             html = None
         return Letter(
-            # One line whatever a job's message holds: a header's end must not be somebody's choice.
-            subject=" ".join(subject.split())[:_LONGEST_SUBJECT],
+            # One line whatever a job's message holds: a header's end must not be somebody's choice, nor which
+            # way it is read.
+            subject=" ".join("".join(c if c.isprintable() else " " for c in subject).split())[
+                :_LONGEST_SUBJECT
+            ],
             text=self._templates.select_template([f"{stem}.txt" for stem in stems]).render(facts),
             html=html,
         )

@@ -78,3 +78,8 @@ def test_templates_that_are_none_are_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         Letters(tmp_path)
     assert "job.failed.txt" in refused.value.message
+
+
+def test_a_subject_commands_no_terminal_and_is_read_in_one_direction() -> None:
+    letter = Letters().write("job.failed", payload(error={"message": "a\x1b[31mb\u202ec\x00d"}))
+    assert letter.subject.isprintable()
