@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from headway.errors import ApiError, ConfigError, ConnectFailed
 from headway.local.database import Database
 
 __all__ = ["run_psql", "run_sql"]
+
+# psycopg2 keeps no SQLSTATE of what fails before there is a session.
+_ROLE_REFUSED = re.compile(r'role ".*" (?:does not exist|is not permitted to log in)')
 
 
 def run_sql(
@@ -56,6 +60,12 @@ def run_sql(
             rows = cursor.fetchall() if columns else []
             tag = cursor.statusmessage or ""
     except psycopg2.OperationalError as error:
+        if (refused := _ROLE_REFUSED.search(str(error))) is not None:
+            raise ApiError(
+                refused[0],
+                hint="Connect as postgres, and say `set role ...` to act as a role that does not log in.",
+                code="28000",
+            ) from None
         if error.pgcode is None:
             raise ConnectFailed(str(error).strip(), hint="See `headway logs postgres`.") from error
         raise _refusal(error) from error

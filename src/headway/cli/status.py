@@ -52,7 +52,7 @@ def print_status(
         sys.stdout.write(shell_lines(variables))
         return
     status = target.administer("GET", "status", timeout_s=_TIMEOUT_S)
-    differences = asyncio.run(_differences(target))
+    differences = [*asyncio.run(_differences(target)), *status.pop("left_out")]
     if output == "json":
         print_json({**variables, "stack": {**status, "differences": differences}})
         return

@@ -268,6 +268,7 @@ class Stack:
             "inbox_url": self.inbox_url,
             "pid": os.getpid(),
             "data_dir": str(self._data_dir),
+            "left_out": list(self._config.left_out),
             "services": {name: dict(service.status()) for name, service in self._services.items()},
         }
 

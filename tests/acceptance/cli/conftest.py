@@ -146,6 +146,7 @@ def new_shop() -> Iterator[Shop]:
         migrations.mkdir(parents=True)
         (migrations / "20260101000000_things.sql").write_text(MIGRATION)
         (migrations.parent / "seed.sql").write_text(SEED)
+        (migrations.parent / "config.toml").write_text("[auth.external.github]\nenabled = true\n")
         yield Shop(place / "app", temporary)
         assert list(temporary.iterdir()) == [], "something was left in the temporary directory"
 

@@ -65,6 +65,7 @@ class TestStatus:
         assert status == variables
         assert stack["pid"] == pid
         assert stack["services"].keys() == {"rest", "auth", "storage", "realtime"}
+        assert any(said.startswith("auth.external.github.enabled is on") for said in stack["differences"])
 
     def test_env_can_be_sourced(self, shop: Shop, variables: dict[str, str]) -> None:
         lines = shop.run("status", "-o", "env").stdout.splitlines()
@@ -124,10 +125,15 @@ class TestSql:
         asked = shop.json("sql", "--json", "--role", "supabase_admin", "-c", "select current_user as u")
         assert asked == [{"u": "supabase_admin"}]
 
-    def test_an_unknown_role_is_an_error_not_a_traceback(self, shop: Shop) -> None:
-        failed = shop.run("sql", "--role", "no_such", "-c", "select 1")
+    @pytest.mark.parametrize(
+        ("role", "fault"), [("no_such", "does not exist"), ("anon", "is not permitted to log in")]
+    )
+    def test_a_role_that_cannot_log_in_is_an_error_not_a_traceback(
+        self, shop: Shop, role: str, fault: str
+    ) -> None:
+        failed = shop.run("sql", "--role", role, "-c", "select 1")
         assert failed.returncode == 1
-        assert "no_such" in failed.stderr
+        assert f'error: role "{role}" {fault}\nhint: Connect as postgres' in failed.stderr
         assert "Traceback" not in failed.stderr
 
     def test_psql_is_connected(self, shop: Shop) -> None:
