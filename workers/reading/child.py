@@ -93,5 +93,8 @@ def _confine(limits: Limits) -> None:
         # macOS refuses RLIMIT_AS; the time limits still hold there.
         with suppress(ValueError, OSError):
             resource.setrlimit(what, (most, most))
+    # When the machine runs out of memory, it is this process that goes, and not the worker with all its jobs.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     # Should the worker die, nobody else ends this process.
     signal.alarm(3 * limits.seconds)

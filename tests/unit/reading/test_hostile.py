@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from workers.reading.isolated import read_file
 from workers.reading.limits import Limits
 from workers.reading.refusals import CODES, FileRefused
 
+ROOT = Path(__file__).parents[3]
 QUICK = Limits(seconds=4, memory_bytes=768 * 1024 * 1024)
 
 
@@ -73,18 +75,44 @@ async def test_too_much_text(tmp_path: Path) -> None:
     assert refused.code == "file_too_long"
 
 
+# In a process of its own, whose only child is the reader: what that has used is known to the last page.
+_MEASURED = """
+import asyncio, json, resource, sys
+from pathlib import Path
+from workers.reading.isolated import read_file
+from workers.reading.limits import Limits
+from workers.reading.refusals import FileRefused
+file, into, limits = Path(sys.argv[1]), Path(sys.argv[2]), Limits(**json.loads(sys.argv[3]))
+try:
+    asyncio.run(read_file(file, limits, into))
+    code = None
+except FileRefused as refused:
+    code = refused.code
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"code": code, "seconds": used.ru_utime, "bytes": used.ru_maxrss * 1024}))
+"""
+
+
 @pytest.mark.parametrize(
     "bomb", [hostile.pdf_bomb, hostile.docx_bomb, hostile.nested_xml_docx, hostile.lying_docx]
 )
-async def test_bombs_take_their_own_process_with_them(bomb: object, tmp_path: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    refused = await refusal(bomb(), tmp_path)  # type: ignore[operator]
-    assert refused.code in ("file_too_complex", "file_damaged", "file_no_text")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+def test_bombs_take_their_own_process_with_them(bomb: Callable[[], bytes], tmp_path: Path) -> None:
+    file = tmp_path / "curriculum vitae.pdf"
+    file.write_bytes(bomb())
+    limits = {"seconds": QUICK.seconds, "memory_bytes": QUICK.memory_bytes}
+    run = subprocess.run(
+        [sys.executable, "-c", _MEASURED, str(file), str(tmp_path / "found"), json.dumps(limits)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    used = json.loads(run.stdout)
+    assert used["code"] in ("file_too_complex", "file_damaged", "file_no_text")
     # What the limit allows, and the start and end of the process.
-    assert used.ru_utime - before < QUICK.seconds + 2
-    # The largest child of this whole test process, in kB.
-    assert used.ru_maxrss * 1024 < QUICK.memory_bytes
+    assert used["seconds"] < QUICK.seconds + 2
+    assert used["bytes"] < QUICK.memory_bytes
 
 
 async def test_a_reader_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,3 +164,15 @@ async def test_a_parser_that_was_taken_over_leads_the_worker_to_no_other_file(
     with pytest.raises(FileRefused) as refused:
         await read_file(file, QUICK, found)
     assert refused.value.code == "file_too_complex"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux keeps them")
+def test_a_parser_cannot_start_programs_and_is_the_first_to_go_when_memory_ends() -> None:
+    program = """
+import resource
+from workers.reading import child, limits
+child._confine(limits.Limits())
+print(resource.getrlimit(resource.RLIMIT_NPROC), open("/proc/self/oom_score_adj").read())
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["(0,", "0)", "1000"]
