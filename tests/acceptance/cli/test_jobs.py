@@ -318,8 +318,16 @@ class TestWho:
         assert all(answer["jobs"] == [] for answer in answers)
         assert json.loads(kept.read_text())["refresh_token"] != session["refresh_token"]
 
-        assert (await desk.json("logout"))["signed_out"] is True
+        copied = kept.read_text()
+        said = await desk.json("logout")
+        assert (said["signed_out"], said["ended_at_server"]) == (True, True)
         assert (await desk.run("list")).returncode == 5
+        # Who has copied the file before has nothing of it once its access token has run out.
+        session = json.loads(copied)
+        kept.write_text(json.dumps(session | {"access_token": f"{header}.{stale}.{signature}"}))
+        assert (await desk.run("list")).returncode == 5
+        assert (await desk.json("logout"))["ended_at_server"] is False
+        assert not kept.exists()
 
     async def test_somebody_new_without_a_name(self, desk: Desk) -> None:
         del desk.environment["HEADWAY_ACCESS_TOKEN"]

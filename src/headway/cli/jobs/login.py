@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headway.cli.jobs.project import find_access
 from headway.cli.jobs.running import Caller, console, print_json, run_command
-from headway.cli.jobs.sessions import SessionStore, sign_in, sign_in_anonymously
+from headway.cli.jobs.sessions import SessionStore, sign_in, sign_in_anonymously, sign_out
 from headway.client.headway import AsyncHeadway
 from headway.errors import ConfigError
 
@@ -54,7 +54,7 @@ def log_in(project: Path | None, *, email: str | None, anonymous: bool, as_json:
 
 
 def log_out(project: Path | None, *, as_json: bool) -> None:
-    """Forget the session.
+    """End the session, here and at the server.
 
     Args:
         project: The option ``--project``.
@@ -63,11 +63,15 @@ def log_out(project: Path | None, *, as_json: bool) -> None:
     access = find_access(project)
     store = SessionStore.default(access.url)
     was_there = store.exists()
+    assert access.public_key is not None
+    ended = was_there and sign_out(access.url, access.public_key, store)
     store.remove()
     if as_json:
-        print_json({"url": access.url, "signed_out": was_there})
+        print_json({"url": access.url, "signed_out": was_there, "ended_at_server": ended})
+    elif not was_there:
+        console().print("nobody was signed in")
     else:
-        console().print("signed out" if was_there else "nobody was signed in")
+        console().print("signed out" if ended else "signed out here; the server could not be told")
 
 
 def who_am_i(caller: Caller) -> None:

@@ -27,7 +27,15 @@ from headway.errors import ConfigError, Denied, HeadwayError
 from headway.link.tokens import read_token
 from headway.settings import CommandSettings
 
-__all__ = ["PasswordSession", "Session", "SessionStore", "StoredSession", "sign_in", "sign_in_anonymously"]
+__all__ = [
+    "PasswordSession",
+    "Session",
+    "SessionStore",
+    "StoredSession",
+    "sign_in",
+    "sign_in_anonymously",
+    "sign_out",
+]
 
 _TIMEOUT_S = 15.0
 _LEAST_LIFE_S = 60.0
@@ -189,6 +197,30 @@ def sign_in_anonymously(url: str, key: str) -> Session:
         TransportError: the project could not be asked.
     """
     return _ask(url, key, "signup", {"data": {}})
+
+
+def sign_out(url: str, key: str, store: SessionStore) -> bool:
+    """End this session at the server, so that its refresh token is of no use to whoever has a copy of it.
+
+    Args:
+        url: The project.
+        key: Its publishable key.
+        store: Where the session is; it stays there.
+
+    Returns:
+        Whether the server has ended it; false when it could not be asked, or there is no session.
+    """
+    try:
+        # An access token that has expired ends nothing: the session is refreshed first, if it needs to be.
+        token = StoredSession(url, key, store)._token()
+        answer = httpx.post(
+            f"{url}/auth/v1/logout?scope=local",
+            headers={"apikey": key, "Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT_S,
+        )
+    except (HeadwayError, httpx.HTTPError, httpx.InvalidURL):
+        return False
+    return answer.is_success
 
 
 def _user_state() -> Path:
