@@ -53,6 +53,18 @@ def test_what_the_page_names_exists(own_project: Project) -> None:
     assert named - there - words == set()
 
 
+def test_every_function_that_callers_may_use_is_described(own_project: Project) -> None:
+    text = "".join((DOCS / name).read_text() for name in ("sql.md", "engine.md"))
+    callable_ = own_project.owner(
+        "select distinct p.proname as name from pg_proc p where p.pronamespace = 'headway'::regnamespace"
+        " and p.prorettype <> 'trigger'::regtype"
+        " and (has_function_privilege('authenticated', p.oid, 'execute')"
+        " or has_function_privilege('service_role', p.oid, 'execute'))"
+    )
+    assert len(callable_) > 50
+    assert [row.name for row in callable_ if not re.search(rf"\b{row.name}\b", text)] == []
+
+
 def test_the_compatibility_views_have_the_columns_they_promise(own_project: Project) -> None:
     for line in (DOCS / "compatibility-views.md").read_text().splitlines():
         if not line.startswith("| `"):
