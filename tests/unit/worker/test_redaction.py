@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -95,3 +96,15 @@ def test_what_a_worker_keeps_to_itself() -> None:
     assert set(secrets) == {
         "the-secret-key", "the-password", "the-metrics-token", "the-openai-key", "the-n8n-one",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", "a-", "eyJ-", "eyJa.", "a://b:", "sk-", "token=", "bearer ", "-----BEGIN A"]
+)
+def test_no_text_holds_up_the_worker(piece: str) -> None:
+    # Searching takes seconds for the square of this length, and milliseconds for its multiple; the limit is
+    # far from both, and in the time of this process alone.
+    text = (piece * 65_536)[:65_536]
+    began = time.process_time()
+    Redactor(["a-long-secret"]).redact(text)
+    assert time.process_time() - began < 3
