@@ -28,7 +28,7 @@ _PATTERNS = (
     (re.compile(r"\bA(?:KIA|SIA)[A-Z0-9]{16}\b"), _MARK),
     (re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"), _MARK),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"), _MARK),
-    # user:password@ in URLs. Whatever may come before the :// has a bound: without one, a text such as a.a.a.a
+    # user:password@ in URLs. What may come before the :// has a bound: without one, a text such as a.a.a.a
     # takes the square of its length, and holds up the whole worker.
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,30}://[^/\s:@'\"]*:)[^/\s@'\"]+@"), rf"\1{_MARK}@"),
     # password=..., "client_secret": "...", lease_token: ...
