@@ -11,7 +11,8 @@ __all__ = ["Unfit", "correction", "read_answer"]
 
 M = TypeVar("M", bound=BaseModel)
 
-_FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_FENCE = "```"
+_OPENING = re.compile(r"```[a-zA-Z]*[ \t\r]*\n")
 _MOST_FAULTS = 20
 
 
@@ -39,8 +40,7 @@ def read_answer(text: str, schema: type[M]) -> M:
     Raises:
         Unfit: it is no JSON, or not of that form.
     """
-    if fenced := _FENCE.match(text):
-        text = fenced[1]
+    text = _unfenced(text)
     try:
         return schema.model_validate_json(text)
     except ValidationError as error:
@@ -51,6 +51,16 @@ def read_answer(text: str, schema: type[M]) -> M:
                 for each in error.errors(include_input=False, include_url=False, include_context=False)
             ]
         ) from None
+
+
+def _unfenced(text: str) -> str:
+    # Not by one expression: models sometimes write line ends without end, and it would try every way to part
+    # them.
+    bare = text.strip()
+    opening = _OPENING.match(bare)
+    if opening is None or not bare.endswith(_FENCE) or opening.end() > len(bare) - len(_FENCE):
+        return text
+    return bare[opening.end() : -len(_FENCE)].strip()
 
 
 def correction(unfit: Unfit) -> str:
