@@ -34,6 +34,8 @@ __all__ = [
     "serve",
 ]
 
+_log = logging.getLogger(__name__)
+
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ALIVE_CHECK_S = 0.5
 _LOG_BYTES = 10 * 1024 * 1024
@@ -115,6 +117,7 @@ async def serve(stack: Stack, ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in _STOPPING_SIGNALS:
         loop.add_signal_handler(number, stop, number)
+    died = False
     stopped = asyncio.create_task(stopping.wait())
     starting = asyncio.create_task(stack.start())
     try:
@@ -134,14 +137,21 @@ async def serve(stack: Stack, ready: Callable[[], None]) -> None:
             done, _ = await asyncio.wait({stopped}, timeout=_ALIVE_CHECK_S)
             if done:
                 return
-        raise HeadwayError(
-            "Postgres ended unexpectedly; the stack is down",
-            hint="See `headway logs postgres`.",
-            code="postgres_died",
-        )
+        died = True
     finally:
-        await stack.stop()
         stopped.cancel()
+        try:
+            await stack.stop()
+        except Exception:
+            # What stopping fails of when the database is gone is no news, and must not hide that it is.
+            if not died:
+                raise
+            _log.warning("the stack did not stop in order after its Postgres had died", exc_info=True)
+    raise HeadwayError(
+        "Postgres ended unexpectedly; the stack is down",
+        hint="See `headway logs postgres`.",
+        code="postgres_died",
+    )
 
 
 def open_log(path: Path) -> IO[bytes]:

@@ -318,6 +318,10 @@ class Storm:
                     return
                 if time.monotonic() > deadline:
                     self.report.faults.append("not every worker hears again a minute after the storm")
+                    for worker, hears in zip(self._workers, self.report.hearing, strict=True):
+                        if not hears:
+                            self.report.faults.append(f"{worker.url}: {await _condition(http, worker.url)}")
+                            self.report.faults.append(worker.log.read_text("utf-8", "replace")[-3000:])
                     return
                 await asyncio.sleep(0.2)
 
@@ -408,6 +412,13 @@ async def _hears(http: httpx.AsyncClient, url: str) -> bool:
     except (httpx.HTTPError, ValueError):
         return False
     return answer.get("ready") is True and answer.get("link") == "proven"
+
+
+async def _condition(http: httpx.AsyncClient, url: str) -> str:
+    try:
+        return (await http.get(f"{url}/readyz")).text
+    except httpx.HTTPError as error:
+        return repr(error)
 
 
 _OF_BATCHES = "select j.id from headway.jobs j where j.batch_id = any($1::uuid[])"
