@@ -72,6 +72,12 @@ async def at_work(shop: Shop) -> AsyncIterator[None]:
         await asyncio.wait({working})
 
 
+async def end_when(event: asyncio.Event, queue: Queue) -> None:
+    await event.wait()
+    hand = await queue.take()
+    await hand.worker.finish(hand.lease)
+
+
 @contextmanager
 def shift_at_work(shift: Shift) -> Iterator[None]:
     manager = at_work(shift.shop)
@@ -91,6 +97,14 @@ async def test_the_examples_for_asyncio_run(
     first, servers, submitting, watching, results, asking = blocks_of("app")
     shown: list[Any] = []
     saved: dict[Any, int] = {}
+    told: list[tuple[Any, ...]] = []
+    listed = asyncio.Event()
+
+    def tell(*words: Any) -> None:
+        told.append(words)
+        if words[0] in ("new", "changed"):
+            listed.set()
+
     given: dict[str, Any] = {
         "supabase": supabase,
         "Path": Path,
@@ -111,13 +125,16 @@ async def test_the_examples_for_asyncio_run(
         job = made["job"]
         assert made["counts"].completed == 100
         assert [file.name for file in await job.files()] == ["cv", "note"]
-        watched = given | {"hw": hw, "job": job, "job_id": job.id, "saved_seq": 1}
-        another = asyncio.create_task(hw.submit("cv.parse", {"language": "en"}, delay=0.3))
+        watched = given | {"hw": hw, "job": job, "job_id": job.id, "saved_seq": 1, "print": tell}
+        another = await shop.kind()
+        await hw.submit(another.kind)
+        # It ends when the list has shown it, so that a watch of what is active has something to see.
+        ending = asyncio.create_task(end_when(listed, another))
         made = await program([watching, results], tuple(watched), asynchronous=True)(**watched)
+        await ending
         assert saved[job.id] == made["update"].seq
         assert shown[-1].ended
-        await another
-        await job.result()
+        assert told[-1] == ("changed", another.kind, 100)
         made = await program([asking], tuple(watched), asynchronous=True)(**watched)
         assert made["snapshot"].result == {"name": "Ada"}
         assert len(made["page"]) > 0
