@@ -47,3 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def environment_as_given() -> dict[str, str]:
     """The environment before the tests emptied it."""
     return _GIVEN
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse to run apart what belongs together, as an xdist that does not fit pytest does without a word."""
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        if item.get_closest_marker("xdist_group") is not None and "@" not in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: pytest-xdist does not keep its group together")
