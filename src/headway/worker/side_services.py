@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from importlib.metadata import version as version_of
@@ -99,15 +100,18 @@ class _Loopback:
         self._db = context.api.db
         self._known_until = 0.0
         self._value = False
+        # Forty deliveries that begin together ask once.
+        self._asking = asyncio.Lock()
 
     async def allowed(self) -> bool:
-        if time.monotonic() >= self._known_until:
-            rows = (
-                await self._db.schema("headway")
-                .table("notification_settings")
-                .select("allow_loopback")
-                .execute()
-            ).data
-            self._value = any(row.get("allow_loopback") is True for row in rows if isinstance(row, dict))
-            self._known_until = time.monotonic() + _LOOPBACK_KNOWN_FOR
-        return self._value
+        async with self._asking:
+            if time.monotonic() >= self._known_until:
+                rows = (
+                    await self._db.schema("headway")
+                    .table("notification_settings")
+                    .select("allow_loopback")
+                    .execute()
+                ).data
+                self._value = any(row.get("allow_loopback") is True for row in rows if isinstance(row, dict))
+                self._known_until = time.monotonic() + _LOOPBACK_KNOWN_FOR
+            return self._value

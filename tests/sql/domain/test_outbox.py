@@ -6,9 +6,11 @@ import base64
 import json
 import threading
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg2
 import pytest
 
 from headway.local.database import Database
@@ -689,3 +691,31 @@ def test_many_workers_claim_each_message_once(migrated_database: Database) -> No
         thread.join()
     assert len(claimed) == len(set(claimed)) == 2000
     project.close()
+
+
+def test_a_claim_takes_no_more_than_it_asks_for(own_project: Project) -> None:
+    """Whatever plan an idle session has kept: it was made when there was nothing to claim."""
+    person = own_project.person()
+    made = own_project.call(person, CREATE, {"channel": "webhook", "target": HOOK})
+    worker = str(uuid.uuid4())
+    with closing(psycopg2.connect(own_project.database.conninfo("postgres"))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+
+            def claim(most: int) -> int:
+                cursor.execute(
+                    "select count(*) from headway.claim_outbox(%s, %s, %s, channels => '{webhook}')",
+                    (worker, str(uuid.uuid4()), most),
+                )
+                return int(cursor.fetchone()[0])
+
+            cursor.execute("analyze headway.notification_endpoints")
+            cursor.execute("vacuum analyze headway.outbox")
+            # From the sixth on a session keeps its plan.
+            assert [claim(40) for _ in range(10)] == [0] * 10
+            cursor.execute(
+                "insert into headway.outbox (endpoint_id, event, payload)"
+                " select %s, 'ping', '{}' from generate_series(1, 120)",
+                (made["id"],),
+            )
+            assert [claim(40) for _ in range(4)] == [40, 40, 40, 0]
