@@ -53,6 +53,8 @@ class GeminiAdapter:
         done = await self._client.aio.models.generate_content(
             model=call.model, contents=_contents(call), config=_config(call)
         )
+        if not done.candidates and done.prompt_feedback is None:
+            raise _unreadable()
         return _reply(call, done, _text(done))
 
     async def stream(self, call: Call) -> AsyncIterator[str | Reply]:
@@ -89,7 +91,7 @@ class GeminiAdapter:
             spent = not isinstance(error, httpx.ConnectError)
             return Passing("The connection to Gemini failed.", code="provider_unreachable", spent=spent)
         if isinstance(error, errors.UnknownApiResponseError | json.JSONDecodeError):
-            return Passing("Gemini's answer could not be read.", code="provider_answer_broken", spent=True)
+            return _unreadable()
         return None
 
     def most_prompt_tokens(self, call: Call) -> int:
@@ -105,6 +107,10 @@ class GeminiAdapter:
             for medium in turn.media
         )
         return _OVERHEAD_TOKENS + sum(len(text.encode()) for text in texts) + media
+
+
+def _unreadable() -> Passing:
+    return Passing("Gemini's answer could not be read.", code="provider_answer_broken", spent=True)
 
 
 def _contents(call: Call) -> list[types.ContentUnion]:

@@ -144,7 +144,9 @@ class TextModel:
                             f"The model's answers were not valid: {unfit}",
                             hint="Retry the job; if it goes on, choose another model.",
                         ) from unfit
-                    turns = (turns[0], Turn("assistant", reply.text), Turn("user", correction(unfit)))
+                    # Silence is asked anew: there is nothing to correct, and providers refuse empty turns.
+                    said = (Turn("assistant", reply.text), Turn("user", correction(unfit)))
+                    turns = (turns[0], *said) if reply.text.strip() else turns[:1]
             repairs -= 1
 
     async def stream(

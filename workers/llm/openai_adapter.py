@@ -49,15 +49,19 @@ class OpenAIAdapter:
             call: What is asked.
         """
         done = await self._client.chat.completions.create(**_request(call))
-        choice = done.choices[0]
-        refusal = choice.message.refusal
-        return Reply(
-            choice.message.content or "",
-            "refusal" if refusal is not None else _finish(choice.finish_reason),
-            _tokens(done.usage),
-            done.model,
-            refusal,
-        )
+        try:
+            choice = done.choices[0]
+            refusal = choice.message.refusal
+            return Reply(
+                choice.message.content or "",
+                "refusal" if refusal is not None else _finish(choice.finish_reason),
+                _tokens(done.usage),
+                done.model or call.model,
+                refusal,
+            )
+        except (AttributeError, IndexError, TypeError):
+            # The client checks no form: a proxy's page is a string to it, and what is missing is not there.
+            raise _unreadable() from None
 
     async def stream(self, call: Call) -> AsyncIterator[str | Reply]:
         """Make a call and give its words as they come, and then the whole reply.
@@ -76,7 +80,7 @@ class OpenAIAdapter:
             async for chunk in stream:
                 model = chunk.model or model
                 tokens = _tokens(chunk.usage) or tokens
-                for choice in chunk.choices:
+                for choice in chunk.choices or ():
                     finish = _finish(choice.finish_reason) if choice.finish_reason else finish
                     if choice.delta.refusal:
                         refused.append(choice.delta.refusal)
@@ -105,7 +109,7 @@ class OpenAIAdapter:
         if isinstance(error, openai.APIStatusError):
             return _explain_status(error)
         if isinstance(error, openai.APIError | json.JSONDecodeError):
-            return Passing("OpenAI's answer could not be read.", code="provider_answer_broken", spent=True)
+            return _unreadable()
         return None
 
     def most_prompt_tokens(self, call: Call) -> int:
@@ -169,6 +173,10 @@ def _tokens(usage: CompletionUsage | None) -> Tokens | None:
     return Tokens(
         usage.prompt_tokens, (details.cached_tokens or 0) if details else 0, usage.completion_tokens
     )
+
+
+def _unreadable() -> Passing:
+    return Passing("OpenAI's answer could not be read.", code="provider_answer_broken", spent=True)
 
 
 def _never_sent(error: openai.APIConnectionError) -> bool:

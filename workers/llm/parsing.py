@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 _FENCE = "```"
 _OPENING = re.compile(r"```[a-zA-Z]*[ \t\r]*\n")
 _MOST_FAULTS = 20
+_NUL = "\\u0000"
 
 
 class Unfit(Exception):
@@ -42,7 +45,7 @@ def read_answer(text: str, schema: type[M]) -> M:
     """
     text = _unfenced(text)
     try:
-        return schema.model_validate_json(text)
+        answer = schema.model_validate_json(text)
     except ValidationError as error:
         # Without the input: what goes into a job's error is read by people who may not read the document.
         raise Unfit(
@@ -51,6 +54,22 @@ def read_answer(text: str, schema: type[M]) -> M:
                 for each in error.errors(include_input=False, include_url=False, include_context=False)
             ]
         ) from None
+    # Models write it for letters that they cannot spell ("caf\\u0000e9"), and Postgres cannot store it.
+    if _NUL in text and (places := list(_with_nul(json.loads(text), ""))):
+        raise Unfit(
+            [f"{place}: the text has a NUL character; write the letter that is meant" for place in places]
+        )
+    return answer
+
+
+def _with_nul(value: Any, place: str) -> Iterator[str]:
+    """Where in a JSON value a text has a NUL character."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield place or "answer"
+    elif isinstance(value, list | dict):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _with_nul(inner, f"{place}.{key}" if place else str(key))
 
 
 def _unfenced(text: str) -> str:

@@ -1,7 +1,8 @@
 """Articles as the editor keeps them: Markdown becomes a TipTap document, and plain text for search.
 
 Only nodes and marks of TipTap's StarterKit are made, so that every editor renders them without extensions: a
-table becomes a list of its rows, an image a link to it, and HTML stays the text that it is.
+table becomes a list of its rows, a task's box a character, an image a link to it. HTML stays the text that it
+is, but for ``<br>``, the only way to have a line break within a table.
 
 Source: the schema of ``@tiptap/starter-kit`` 3 (``tests/js/articles.test.mjs`` checks against it): a list
 item begins with a paragraph, text is never empty, code excludes every other mark, and marks come in the
@@ -10,6 +11,7 @@ schema's order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -21,7 +23,15 @@ __all__ = ["Node", "document_of", "text_of"]
 
 Node: TypeAlias = dict[str, Any]
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+# What is nested deeper, the parser leaves out; nobody reads a fiftieth level of a list.
+_DEEPEST = 100
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST}).enable(
+    ["strikethrough", "table"]
+)
+_NESTING = re.compile(r"\A(?:[\s>*+-]|\d+[.)]\s)+")
+_LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_TASK = re.compile(r"\[([ xX])\] ")
+_BOXES = {" ": "☐ ", "x": "☑ "}
 _MARKS = {"link": 0, "bold": 1, "code": 2, "italic": 3, "strike": 4}
 _MARK_OF = {"strong": "bold", "em": "italic", "s": "strike"}
 _SCHEMES = frozenset({"http", "https", "mailto"})
@@ -31,9 +41,13 @@ def document_of(markdown: str) -> Node:
     """The TipTap document of a Markdown text; never without a block.
 
     Args:
-        markdown: CommonMark with strikethrough and tables.
+        markdown: CommonMark with strikethrough, tables and tasks.
     """
-    blocks = _blocks(SyntaxTreeNode(_MARKDOWN.parse(markdown)).children)
+    tokens = _MARKDOWN.parse(markdown)
+    if any(token.level >= _DEEPEST - 1 for token in tokens):
+        # Rather without its form than without its words.
+        tokens = _MARKDOWN.parse("\n\n".join(_NESTING.sub("", line) for line in markdown.splitlines()))
+    blocks = _blocks(SyntaxTreeNode(tokens).children)
     return {"type": "doc", "content": blocks or [{"type": "paragraph"}]}
 
 
@@ -88,6 +102,9 @@ def _item(node: SyntaxTreeNode) -> Node:
         content.insert(0, {"type": "paragraph"})
     elif content[0]["type"] == "heading":
         content[0] = _filled({"type": "paragraph"}, content[0].get("content", []))
+    first = content[0].get("content", [{}])[0]
+    if task := _TASK.match(first.get("text", "")):
+        first["text"] = _BOXES[task[1].lower()] + first["text"][task.end() :]
     return {"type": "listItem", "content": content}
 
 
@@ -125,7 +142,7 @@ def _inline(node: SyntaxTreeNode) -> list[Node]:
 def _spans(node: SyntaxTreeNode, marks: Sequence[Node]) -> list[Node]:
     match node.type:
         case "text":
-            return [_text(node.content, marks)] if node.content else []
+            return _lines_of(node.content, marks)
         case "softbreak":
             return [_text(" ", marks)]
         case "hardbreak":
@@ -134,14 +151,29 @@ def _spans(node: SyntaxTreeNode, marks: Sequence[Node]) -> list[Node]:
             return [_text(node.content, [*marks, {"type": "code"}])] if node.content else []
         case "image":
             address = str(node.attrs.get("src", ""))
-            return (
-                [_text(node.content or address, _linked(marks, address))] if node.content or address else []
-            )
+            shown = _plain(node) or address
+            return [_text(shown, _linked(marks, address))] if shown else []
         case "link":
             marks = _linked(marks, str(node.attrs.get("href", "")))
         case kind if kind in _MARK_OF:
             marks = [*marks, {"type": _MARK_OF[kind]}]
     return [part for child in node.children for part in _spans(child, marks)]
+
+
+def _lines_of(text: str, marks: Sequence[Node]) -> list[Node]:
+    first, *others = _LINE_BREAK.split(text)
+    nodes = [_text(first, marks)] if first else []
+    for line in others:
+        nodes.append({"type": "hardBreak"})
+        nodes += [_text(line, marks)] if line else []
+    return nodes
+
+
+def _plain(node: SyntaxTreeNode) -> str:
+    """The words of a node, as a picture's description has them."""
+    if node.type in ("softbreak", "hardbreak"):
+        return " "
+    return "".join(map(_plain, node.children)) if node.children else node.content
 
 
 def _linked(marks: Sequence[Node], address: str) -> Sequence[Node]:

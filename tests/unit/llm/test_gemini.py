@@ -174,6 +174,25 @@ async def test_malformed_and_truncated_answers_are_asked_for_again(
         await model.complete(PROMPT, schema=Card, ctx=Purse(), max_tokens=10)
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(200, text="<html>Sign in</html>", headers={"content-type": "text/html"}),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"candidates": "none"}),
+        httpx.Response(200, content=b"\xff\xfe"),
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_asked_for_again_and_counts_in_full(
+    api: respx.Route, model: TextModel, response: httpx.Response
+) -> None:
+    api.mock(side_effect=[response, answer('{"name": "Ada"}')])
+    purse = Purse()
+    assert (await model.complete(PROMPT, schema=Card, ctx=purse)).name == "Ada"
+    assert purse.rows[0]["cost"] == purse.reserved[0]
+
+
 async def test_text_is_streamed(model: TextModel) -> None:
     chunks = [body("Hel"), body("lo")]
     del chunks[0]["candidates"][0]["finishReason"]

@@ -239,6 +239,44 @@ async def test_a_malformed_answer_goes_back_with_what_is_wrong(api: respx.Route,
     assert len([row for row in purse.rows if row["unit"] == "output_token"]) == 3
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(200, text="<html>Sign in</html>", headers={"content-type": "text/html"}),
+        httpx.Response(200, content=b"\xff\xfe", headers={"content-type": "application/json"}),
+        httpx.Response(200, json={"id": "x", "object": "chat.completion", "model": "m", "choices": []}),
+        httpx.Response(200, json={"error": {"message": "overloaded"}}),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"choices": [{"index": 0, "finish_reason": "stop", "message": None}]}),
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_asked_for_again_and_counts_in_full(
+    api: respx.Route, model: TextModel, response: httpx.Response
+) -> None:
+    api.mock(side_effect=[response, answer(ADA)])
+    purse = Purse()
+    assert (await model.complete(PROMPT, schema=Card, ctx=purse)).name == "Ada"
+    assert purse.rows[0]["cost"] == purse.reserved[0]
+    api.mock(return_value=response)
+    with pytest.raises(Retry, match="could not be read") as caught:
+        await model.complete(PROMPT, schema=Card, ctx=Purse())
+    assert caught.value.code == "provider_answer_broken"
+
+
+async def test_letters_that_cannot_be_stored_are_given_back(api: respx.Route, model: TextModel) -> None:
+    api.mock(side_effect=[answer('{"name": "Ren\\u0000e9"}'), answer('{"name": "Ren\\u00e9"}')])
+    assert (await model.complete(PROMPT, schema=Card, ctx=Purse())).name == "Ren\u00e9"
+    assert "name: the text has a NUL character" in sent(api)["messages"][-1]["content"]
+    api.mock(return_value=answer('{"name": "\\\\u0000 is NUL"}'))
+    assert (await model.complete(PROMPT, schema=Card, ctx=Purse())).name == "\\u0000 is NUL"
+
+
+async def test_an_empty_answer_is_asked_for_anew(api: respx.Route, model: TextModel) -> None:
+    api.mock(side_effect=[answer(None), answer(ADA)])
+    assert (await model.complete(PROMPT, schema=Card, ctx=Purse())).name == "Ada"
+    assert sent(api, 1) == sent(api, 0)
+
+
 async def test_corrections_have_an_end(api: respx.Route, model: TextModel) -> None:
     api.mock(return_value=answer('{"years": "secret words of the document"}'))
     with pytest.raises(AnswerInvalid, match="name: Field required") as caught:

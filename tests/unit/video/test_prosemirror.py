@@ -31,6 +31,19 @@ KNOWN = {
         "<ul><li><p><strong>Key</strong>: S; <strong>Use</strong>: Save</p></li>"
         "<li><p><strong>Key</strong>: Q</p></li></ul>"
     ),
+    "| Key |\n|---|\n| S<br>**T**<BR/>U |": (
+        "<ul><li><p><strong>Key</strong>: S<br><strong>T</strong><br>U</p></li></ul>"
+    ),
+    "- [ ] a\n- [x] *b*\n  - [X] c\n- [y] d": (
+        "<ul><li><p>☐ a</p></li><li><p>☑ <em>b</em></p><ul><li><p>☑ c</p></li></ul></li>"
+        "<li><p>[y] d</p></li></ul>"
+    ),
+    "`<br>`": "<p><code>&lt;br&gt;</code></p>",
+    "![a *b* `c`](x.png)": "<p>a b c</p>",
+    "# שלום עולם\n\nمرحبا **بالعالم**": "<h1>שלום עולם</h1><p>مرحبا <strong>بالعالم</strong></p>",
+    "1. a\n   ```sh\n   ls\n   ```\n2. b\n\n   c": (
+        '<ol><li><p>a</p><pre><code class="language-sh">ls</code></pre></li><li><p>b</p><p>c</p></li></ol>'
+    ),
 }
 
 AWKWARD = [
@@ -51,6 +64,8 @@ AWKWARD = [
     "\x00 nul, &nbsp; entity, \\* escape",
     "> " * 40 + "deep",
     "".join("  " * depth + "- x\n" for depth in range(30)),
+    "".join("  " * depth + f"- x{depth}\n" for depth in range(120)),
+    "- <br>\n- a<br><br>b<br>\n- [x] <br>",
 ]
 
 _INLINE = st.sampled_from(
@@ -137,6 +152,18 @@ def test_no_text_is_empty_and_neighbours_are_joined(text: str) -> None:
     document = document_of(text)
     check(document)
     assert all(texts_in(document))
+
+
+@pytest.mark.parametrize("lead", ["- ", "> ", "1. ", "- > ", "* + "])
+@pytest.mark.parametrize("depth", [10, 49, 50, 51, 99, 100, 101, 3_000])
+def test_no_word_is_lost_however_deep_it_is(lead: str, depth: int) -> None:
+    assert text_of(document_of(lead * depth + "the word\n\nand *another*")).endswith("the word\nand another")
+
+
+def test_a_list_of_lists_keeps_every_item() -> None:
+    for depth in (20, 49, 50, 120):
+        text = text_of(document_of("".join("  " * n + f"- item {n}\n" for n in range(depth))))
+        assert [f"item {n}" in text for n in range(depth)] == [True] * depth
 
 
 def test_plain_text_has_every_block_on_its_own_line() -> None:
