@@ -14,13 +14,14 @@ from headway.errors import ConfigError
 __all__ = ["EmbeddedServer", "bind"]
 
 
-def bind(host: str, port: int, *, setting: str) -> socket.socket:
+def bind(host: str, port: int, *, setting: str, host_setting: str | None = None) -> socket.socket:
     """A listening socket, so that a taken port is known before anything else has started.
 
     Args:
         host: An address of this machine.
         port: 0 for a free one.
         setting: The name of what chose the port, for the error.
+        host_setting: The name of what chose the address, where that is another.
 
     Raises:
         ConfigError: the port is in use or the address is not this machine's.
@@ -43,7 +44,7 @@ def bind(host: str, port: int, *, setting: str) -> socket.socket:
                 code="port_in_use",
             ) from error
         raise ConfigError(
-            f"cannot listen on {host}:{port} ({setting}): {error}",
+            f"cannot listen on {host}:{port} ({host_setting or setting}): {error}",
             hint="Choose an address of this machine and a port you may bind.",
             code="cannot_listen",
         ) from error

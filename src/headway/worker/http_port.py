@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import logging
-import socket
-from collections.abc import Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from headway.errors import ConfigError
+from headway.listening import EmbeddedServer, bind
 from headway.worker.app_routes import BodyLimit, app_routes, http_error
 from headway.worker.health import health_routes
 from headway.worker.http_connection import BoundedConnection
@@ -28,7 +24,6 @@ _log = logging.getLogger("headway.worker.http")
 
 _ROUTE_TIMEOUT = 30.0
 _GRACE = 3
-_BACKLOG = 512
 # More than a health check, a scraper and the callbacks of a busy provider ever open.
 _MOST_CONNECTIONS = 1000
 
@@ -60,7 +55,7 @@ class HttpPort:
         self._app = app
         self._host = host
         self._port = port
-        self._server: _EmbeddedServer | None = None
+        self._server: EmbeddedServer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self.url: str | None = None
@@ -75,9 +70,12 @@ class HttpPort:
         async with self._changing:
             if self._serving is not None:
                 return
-            listener = _bind(self._host, self._port)
+            listener = bind(
+                self._host, self._port, setting="HEADWAY_HTTP_PORT", host_setting="HEADWAY_HTTP_HOST"
+            )
             port = int(listener.getsockname()[1])
-            server = _EmbeddedServer(
+            heard = asyncio.Event()
+            server = EmbeddedServer(
                 uvicorn.Config(
                     self._app,
                     lifespan="off",
@@ -90,10 +88,11 @@ class HttpPort:
                     timeout_keep_alive=30,
                     timeout_graceful_shutdown=_GRACE,
                     limit_concurrency=_MOST_CONNECTIONS,
-                )
+                ),
+                heard.set,
             )
             serving = asyncio.create_task(server.serve([listener]), name="headway http port")
-            listening = asyncio.create_task(server.listening.wait())
+            listening = asyncio.create_task(heard.wait())
             try:
                 await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError:
@@ -123,44 +122,3 @@ class HttpPort:
                 await asyncio.wait({serving})
             if not serving.cancelled() and (error := serving.exception()) is not None:
                 _log.error("the HTTP port did not stop cleanly", exc_info=error)
-
-
-class _EmbeddedServer(uvicorn.Server):
-    """Says when it listens; the process's signals are its owner's."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"HEADWAY_HTTP_PORT: port {port} on {host} is in use",
-                hint="Choose another port, 0 for a free one.",
-                code="port_in_use",
-            ) from None
-        reason = error.strerror or type(error).__name__
-        raise ConfigError(
-            f"HEADWAY_HTTP_HOST: cannot listen on {host}:{port}: {reason}",
-            hint="Choose an address of this machine, and a port that you may bind.",
-            code="cannot_listen",
-        ) from None
-    return listener

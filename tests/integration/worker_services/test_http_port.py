@@ -282,7 +282,7 @@ async def test_a_port_that_is_taken_is_told_at_the_start(bench: Bench) -> None:
     (service,) = [each for each in side_services(context) if isinstance(each, HttpPort)]
     with pytest.raises(ConfigError) as refused:
         await service.start()
-    assert refused.value.code == "cannot_listen"
+    assert (refused.value.code, "HEADWAY_HTTP_HOST" in refused.value.message) == ("cannot_listen", True)
 
 
 async def test_signals_stay_the_workers(bench: Bench) -> None:
