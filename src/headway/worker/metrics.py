@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,9 @@ _JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 360
 _REQUEST_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _LAG_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LINK = ("connecting", "proven", "deaf", "stopped")
-# Codes are the handlers' choice: one that makes a new code for every failure must not fill the memory.
-_MOST_CODES = 200
+# Codes are the handlers' choice, and servers': whoever makes a new one for every failure must fill neither
+# the memory nor the room of others, so each kind, function and service has its own.
+_MOST_CODES = 50
 
 
 class Metrics(Observer):
@@ -110,7 +112,7 @@ class Metrics(Observer):
             "headway_service_failures", "Turns of a service that failed.", ("service", "code"),
             registry=registry,
         )  # fmt: skip
-        self._codes: set[str] = set()
+        self._codes: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._lock = threading.Lock()
 
     # What is told -------------------------------------------------------------------------------------------
@@ -122,12 +124,12 @@ class Metrics(Observer):
         self._ended.labels(job.kind, outcome).inc()
         self._seconds.labels(job.kind).observe(seconds)
         if code is not None:
-            self._failures.labels(job.kind, self._bounded(code)).inc()
+            self._failures.labels(job.kind, self._bounded(("kind", job.kind), code)).inc()
 
     def requested(self, function: str, seconds: float, failure: str | None) -> None:
         self._requests.labels(function).observe(seconds)
         if failure is not None:
-            self._request_failures.labels(function, self._bounded(failure)).inc()
+            self._request_failures.labels(function, self._bounded(("function", function), failure)).inc()
 
     def repeated(self, function: str) -> None:
         self._repeats.labels(function).inc()
@@ -150,18 +152,19 @@ class Metrics(Observer):
         self._removed.labels(what).inc(count)
 
     def service_failed(self, service: str, code: str) -> None:
-        self._service_failures.labels(service, self._bounded(code)).inc()
+        self._service_failures.labels(service, self._bounded(("service", service), code)).inc()
 
     def lagged(self, seconds: float) -> None:
         self._lag.observe(seconds)
 
-    def _bounded(self, code: str) -> str:
+    def _bounded(self, whose: tuple[str, str], code: str) -> str:
         with self._lock:
-            if code in self._codes:
+            codes = self._codes[whose]
+            if code in codes:
                 return code
-            if len(self._codes) >= _MOST_CODES:
+            if len(codes) >= _MOST_CODES:
                 return "other"
-            self._codes.add(code)
+            codes.add(code)
             return code
 
 

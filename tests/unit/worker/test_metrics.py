@@ -92,8 +92,20 @@ def test_endless_new_codes_do_not_fill_the_memory() -> None:
         if family.name == "headway_job_failures"
         for sample in family.samples
     }
-    assert len(codes) == 201
-    assert value(metrics, "headway_job_failures_total", kind="cv.parse", code="other") == 800
+    assert len(codes) == 51
+    assert value(metrics, "headway_job_failures_total", kind="cv.parse", code="other") == 950
+    metrics.ended(each, "failed", 1.0, "code-7")
+    assert value(metrics, "headway_job_failures_total", kind="cv.parse", code="code-7") == 2
+
+
+def test_one_kinds_endless_codes_hide_nobody_elses() -> None:
+    metrics = build()
+    for n in range(1000):
+        metrics.ended(job(), "failed", 1.0, f"code-{n}")
+    metrics.requested("claim", 0.5, "timed_out")
+    metrics.service_failed("notifier", "connect_failed")
+    assert value(metrics, "headway_request_failures_total", function="claim", code="timed_out") == 1
+    assert value(metrics, "headway_service_failures_total", service="notifier", code="connect_failed") == 1
 
 
 def test_prometheus_reads_it_and_every_figure_is_explained() -> None:
