@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,9 +27,11 @@ _MESSAGES_AT_ONCE = 1000
 # One request of the Storage API may name a thousand; each object is removed from the disk behind it in turn.
 _REMOVALS_AT_ONCE = 100
 _MOST_LISTED = 1000
-# Even where no sweep says that anything is due.
-_AT_LEAST_EVERY = 3600.0
-_FIRST_AFTER = 60.0
+# Searches for what no sweep tells of: orphans and old messages. Workers are often started all at once.
+_FIRST_SEARCH = 900.0
+_SEARCH_SECONDS = (60.0, 3600.0)
+# Jobs that become old one by one are removed together: an idle worker asks seldom.
+_PAUSE = 120.0
 _POSTPONED_BY = 3600
 
 
@@ -62,24 +65,36 @@ class Retention(Duty):
         self._store = context.store
         self._storage = context.storage
         self._agenda = context.agenda
-        self._next = _FIRST_AFTER
+        # A worker that ends by itself removes what it can until then.
+        self._pause = _PAUSE if context.link is not None else 0.0
+        self._search_at: float | None = None
+        self._searched = False
 
     async def turn(self) -> None:
         """Wait until something is past its retention, or long enough, and remove what is."""
+        if self._search_at is None:
+            self._search_at = time.monotonic() + _spread(_FIRST_SEARCH)
         try:
-            # Between half and whole: workers that started together do not search together.
-            async with asyncio.timeout(self._next * random.uniform(0.5, 1)):  # noqa: S311
+            async with asyncio.timeout(max(0.0, self._search_at - time.monotonic())):
                 await self._agenda.due("retention")
         except TimeoutError:
             pass
-        self._next = _FIRST_AFTER
         while await self._prune():
             pass
-        found, self._next = await self._collect_orphans()
+        if not self._searched or time.monotonic() >= self._search_at:
+            await self._search()
+        await asyncio.sleep(_spread(self._pause))
+
+    async def _search(self) -> None:
+        # Should it fail, it is not tried at every turn.
+        self._searched, self._search_at = True, time.monotonic() + _spread(_SEARCH_SECONDS[1])
+        found, rest = await self._collect_orphans()
         if found:
             while await self._prune():
                 pass
         await self._prune_messages()
+        least, most = _SEARCH_SECONDS
+        self._search_at = time.monotonic() + _spread(min(max(rest, least), most))
 
     async def _prune(self) -> bool:
         """Remove one batch; whether there may be more."""
@@ -106,7 +121,7 @@ class Retention(Duty):
             # Without a bucket: others are searching those that are due.
             if rest is None or rest > 0 or collected.bucket is None:
                 self._observations.removed("orphans", found)
-                return found, min(max(rest or 0.0, _FIRST_AFTER), _AT_LEAST_EVERY)
+                return found, _SEARCH_SECONDS[1] if rest is None else rest
 
     async def _prune_messages(self) -> None:
         while True:
@@ -155,6 +170,11 @@ class Retention(Duty):
             "files_postponed", {"files": _named(bucket, paths), "delay_seconds": _POSTPONED_BY}
         )
         return 0
+
+
+def _spread(seconds: float) -> float:
+    """Between half and whole: workers that started together do not ask together."""
+    return seconds * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def _named(bucket: str, paths: Sequence[str]) -> list[dict[str, Any]]:

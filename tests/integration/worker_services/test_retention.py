@@ -13,6 +13,7 @@ import httpx
 import pytest
 from storage3 import AsyncStorageClient
 
+from headway.link import RealtimeLink
 from headway.worker.observations import Observations
 from headway.worker.retention import Retention
 from headway.worker.service import ServiceContext
@@ -187,6 +188,30 @@ async def test_orphans_are_found_and_removed(bench: Bench, told: Told) -> None:
     async with retaining(bench, told):
         await told.until(lambda: told.gone.get("orphans", 0) >= 1 and told.gone.get("files", 0) >= 1)
     assert await stored(bench, "cvs", [orphan, fresh, used]) == {fresh, used}
+
+
+async def test_what_becomes_old_bit_by_bit_goes_together(bench: Bench, told: Told) -> None:
+    """A worker that stays asks once for all that becomes old within a minute or two, not once for each."""
+    link = RealtimeLink(bench.stack.url, bench.stack.keys.secret_key)
+    await past_jobs(bench, await upload(bench, "job-files", "a.txt"))
+    async with retaining(bench, told, link=link) as context:
+        await told.until(lambda: "messages" in told.gone)
+        ids = await past_jobs(bench, await upload(bench, "job-files", "b.txt"))
+        asked = len(bench.store.calls)
+        context.agenda.put("retention", 0)
+        await asyncio.sleep(0.2)
+        assert (len(bench.store.calls), context.agenda.anything_due) == (asked, True)
+    assert await alive(bench, ids) == 1
+
+
+async def test_nothing_is_searched_while_a_worker_starts(bench: Bench, told: Told) -> None:
+    """Orphans have time: a worker that was started a moment ago does nothing but what is due."""
+    context = bench.context(observations=Observations([told]))
+    (retention,) = [service for service in side_services(context) if isinstance(service, Retention)]
+    await retention.start()
+    await asyncio.sleep(0.1)
+    await retention.stop()
+    assert bench.store.calls == []
 
 
 async def test_old_messages_go_too(bench: Bench, told: Told) -> None:
