@@ -56,7 +56,9 @@ def gather_workers(modules: Sequence[str]) -> Worker:
     if here not in sys.path:
         sys.path.insert(0, here)
     # Behind everything else: Headway's own pipelines are there for whoever has no package ``workers``.
-    sys.path.append(str(pipelines_dir()))
+    ours = str(pipelines_dir())
+    if ours not in sys.path:
+        sys.path.append(ours)
     merged = Worker()
     for path in modules:
         for worker in _workers_of(path):
