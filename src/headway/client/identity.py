@@ -14,9 +14,10 @@ from typing import Any, Protocol, TypeAlias
 
 from supabase import AsyncClient, Client
 
+from headway.client.aside import run_aside
 from headway.client.moment import now
 from headway.core.libraries import error_from_library
-from headway.errors import ConfigError, Denied, TransportError
+from headway.errors import ConfigError, ConnectFailed, Denied, HeadwayError, TimedOut, TransportError
 from headway.link.tokens import read_token
 
 __all__ = ["AccessToken", "Identity", "Party", "TokenSource", "source_of_client", "source_of_token"]
@@ -27,6 +28,8 @@ AccessToken: TypeAlias = str | Callable[[], str | Awaitable[str]]
 # A token that has less than this share of its life left is replaced before a long-lived connection uses it.
 _WORN = 0.45
 _MARGIN_S = 10.0
+# Whoever makes tokens asks somebody, who may never answer.
+_LONGEST_S = 30.0
 
 
 class TokenSource(Protocol):
@@ -84,9 +87,15 @@ class Identity:
         """
         # One at a time: two refreshes with the same refresh token would end the session.
         async with self._lock:
-            token = await self._source.token(renew=False, life=life)
-            if token is not None and token == refused:
-                token = await self._source.token(renew=True, life=life)
+            try:
+                async with asyncio.timeout(_LONGEST_S) as limit:
+                    token = await self._source.token(renew=False, life=life)
+                    if token is not None and token == refused:
+                        token = await self._source.token(renew=True, life=life)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise _late() from None
         self._check(token)
         return token
 
@@ -162,13 +171,19 @@ class _Made:
         return self._token
 
     async def _fresh(self) -> str:
-        if inspect.iscoroutinefunction(self._make):
-            token = await self._make()
-        else:
-            # It may ask somebody over the network, and block.
-            token = await asyncio.to_thread(self._make)
-            if inspect.isawaitable(token):
-                token = await token
+        try:
+            if inspect.iscoroutinefunction(self._make):
+                token = await self._make()
+            else:
+                # It may ask somebody over the network, and block.
+                token = await run_aside("access_token", self._make)
+                if inspect.isawaitable(token):
+                    token = await token
+        except Exception as error:
+            instead = _passing(error)
+            if instead is None or instead is error:
+                raise
+            raise instead from error
         return _checked(token)
 
 
@@ -226,6 +241,41 @@ def source_of_token(token: AccessToken | None) -> TokenSource:
     if token is None:
         return _Nobody()
     return _Made(token) if callable(token) else _Given(_checked(token))
+
+
+def _late() -> TimedOut:
+    return TimedOut(
+        f"no access token came within {_LONGEST_S:g} s",
+        hint="Check what access_token asks, or the project's Auth, and the network.",
+        code="token_timeout",
+    )
+
+
+def _passing(error: Exception) -> HeadwayError | None:
+    """The error to raise in place of what an app's own function has raised; ``None`` for that itself.
+
+    A network that is down passes, whoever asked by it: a watch goes on when it is back.
+    """
+    known = error_from_library(error, now=now())
+    if known is None and _is_of_a_network(error):
+        known = TransportError(type(error).__name__, hint="Check the network.", code="connection_broken")
+    if not isinstance(known, TransportError):
+        return known
+    # Whatever it was that could not be asked, the project was not.
+    return ConnectFailed(
+        f"access_token could not make a token: {known.message}",
+        hint=known.hint,
+        code=known.code,
+        status=known.status,
+        retry_after=known.retry_after,
+    )
+
+
+def _is_of_a_network(error: Exception) -> bool:
+    """Whether no answer came: sockets say so, and libraries derive from that; not so files, and refusals."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return False
+    return getattr(error, "response", None) is None
 
 
 def _checked(token: object) -> str:

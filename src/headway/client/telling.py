@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeAlias, TypeVar
 
+from headway.client.aside import Aside
 from headway.client.updates import merged
 
 __all__ = ["OnUpdate", "Teller"]
@@ -33,6 +34,7 @@ class Teller(Generic[T]):
         self._is_async = inspect.iscoroutinefunction(on_update) or inspect.iscoroutinefunction(
             getattr(on_update, "__call__", None)  # noqa: B004 - of an object that is called like a function
         )
+        self._aside = Aside("on_update")
         self._most = most
         self._items: deque[T] = deque()
         self._changed = asyncio.Event()
@@ -69,6 +71,7 @@ class Teller(Generic[T]):
     def cancel(self) -> None:
         """Tell nothing more."""
         self._task.cancel()
+        self._aside.close()
 
     async def _run(self) -> None:
         while True:
@@ -84,8 +87,16 @@ class Teller(Generic[T]):
             if self._is_async:
                 answer = self._on_update(item)
             else:
-                answer = await asyncio.to_thread(self._on_update, item)
+                answer = await self._aside.run(self._on_update, item)
             if inspect.isawaitable(answer):
                 await answer
-        except Exception:  # noqa: BLE001 - the app's own code: its faults are its own, and the stream goes on
+        except asyncio.CancelledError:
+            if self._is_cancelled():
+                raise
             _log.exception("on_update raised")
+        except (Exception, SystemExit):  # noqa: BLE001 - the app's own faults are its own; the stream goes on
+            _log.exception("on_update raised")
+
+    def _is_cancelled(self) -> bool:
+        """Whether nothing is to be told any more, rather than that the callback itself was cancelled."""
+        return self._task.cancelling() > 0

@@ -10,7 +10,6 @@ from typing import Generic, Self, TypeVar
 from headway.client.connection import Connection
 from headway.client.telling import OnUpdate, Teller
 from headway.client.updates import Updates
-from headway.errors import HeadwayError
 
 __all__ = ["Pump", "Watch"]
 
@@ -62,7 +61,10 @@ class Watch(AsyncIterator[T], Generic[T]):
         updates = self._updates or self._start()
         try:
             update = await updates.take()
-        except (StopAsyncIteration, HeadwayError):
+        except asyncio.CancelledError:
+            # It may be asked again.
+            raise
+        except BaseException:
             await self._finish()
             raise
         if self._teller is not None:
@@ -127,7 +129,7 @@ async def _run(pump: Pump[T], connection: Connection, updates: Updates[T]) -> No
     except asyncio.CancelledError:
         updates.close(None if not connection.closed else connection.closed_error())
         raise
-    except Exception as error:  # noqa: BLE001 - it belongs to whoever iterates
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it belongs to whoever iterates
         updates.close(error)
     else:
         updates.close()

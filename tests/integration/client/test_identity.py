@@ -19,7 +19,7 @@ from supabase import AsyncClient, ClientOptions, create_client
 from supabase.lib.client_options import SyncClientOptions
 
 from headway.client import AsyncHeadway
-from headway.errors import ConfigError, Denied, HeadwayError, NotFound, TransportError
+from headway.errors import ConfigError, ConnectFailed, Denied, HeadwayError, NotFound, TransportError
 from headway.settings import ClientSettings
 
 from .gate import Answer, gate_to
@@ -276,6 +276,34 @@ async def test_a_watch_outlives_many_tokens(shop: Shop) -> None:
     assert ear.outputs == list(range(n))
     assert link.state.reconnects == 0
     assert len(made) >= 5
+
+
+async def test_a_watch_outlives_an_issuer_that_cannot_be_reached(shop: Shop) -> None:
+    queue = await shop.kind()
+    me = await somebody(shop)
+    is_down, refused = False, asyncio.Semaphore(0)
+
+    async def make() -> str:
+        if is_down:
+            refused.release()
+            raise httpx.ConnectError("the issuer is away")
+        # So short-lived that every request asks for one.
+        return made_token(shop, me, lasts_s=5)
+
+    hw = await shop.headway(key=shop.stack.keys.publishable_key, access_token=make)
+    job = await hw.submit(queue.kind)
+    ear = Ear(job.watch())
+    await ear.until(lambda e: bool(e.updates))
+    is_down = True
+    async with asyncio.timeout(60):
+        for _ in range(3):
+            await refused.acquire()
+    with pytest.raises(ConnectFailed, match="access_token"):
+        await hw.get(job.id)
+    is_down = False
+    await (await queue.take()).finish()
+    await ear.end()
+    assert ear.types == ["submitted", "started", "completed"]
 
 
 async def test_a_client_belongs_to_one_loop_and_says_so(shop: Shop) -> None:

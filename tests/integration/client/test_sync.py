@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from pydantic import BaseModel
 from supabase import AsyncClient, create_client
 from supabase.lib.client_options import SyncClientOptions
 
-from headway.client import Headway, SyncWatch
+from headway.client import Headway, SyncWatch, TransferProgress
 from headway.core.feed import Update
 from headway.errors import ConfigError, Denied, JobFailed, NotFound, TimedOut, TransportError
 
@@ -128,6 +130,39 @@ async def test_it_works_beside_a_running_loop(shift: Shift) -> None:
         shift.run(shift.take(queue).finish(result=1))
         assert [u.event.type for u in job.watch() if u.event] == ["submitted", "started", "completed"]
         assert await asyncio.to_thread(job.result) == 1
+
+
+def test_callbacks_may_use_the_client_and_may_raise_what_ends_programs(shift: Shift) -> None:
+    queue = shift.kind()
+    seen: list[Any] = []
+    with shift.headway() as hw:
+
+        def uploading(progress: TransferProgress) -> None:
+            seen.append((progress.done, len(hw.active())))
+
+        def exiting(update: Update) -> None:
+            seen.append(hw.get(update.job.id).id)
+            sys.exit(3)
+
+        job = hw.submit(queue.kind, files={"a": b"abc"}, on_upload=uploading)
+        assert seen[-1] == (3, 0)
+        shift.run(shift.take(queue).finish(result=1))
+        told = [update.event.type for update in job.watch(on_update=exiting) if update.event]
+        assert told == ["submitted", "started", "completed"]
+        assert seen[-1] == job.id
+        # Whatever was raised, the client's thread is there.
+        assert job.result() == 1
+    assert no_thread_is_left()
+
+
+def test_a_token_that_cannot_be_made_is_told_and_never_waited_for(shift: Shift) -> None:
+    tokens = iter([shift.token()])
+    with shift.headway(access_token=lambda: next(tokens)) as hw:
+        assert len(hw.list()) == 0
+    with shift.headway(access_token=lambda: next(tokens)) as hw:
+        for ask in (hw.list, lambda: next(hw.watch_all()), lambda: hw.result(uuid4())):
+            with pytest.raises(RuntimeError, match="access_token raised StopIteration"):
+                ask()
 
 
 def test_many_threads_share_one_client(shift: Shift) -> None:

@@ -155,3 +155,54 @@ async def test_a_callback_object_may_be_asynchronous() -> None:
     teller.put(happened(1))
     await teller.finish(10)
     assert callback.told == 1
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, StopIteration])
+async def test_a_plain_callback_may_raise_whatever_it_likes(
+    raised: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[int] = []
+
+    def raising(update: Update) -> None:
+        told.append(update.seq)
+        raise raised
+
+    teller = Teller(raising, 100)
+    teller.put(happened(1))
+    teller.put(happened(2))
+    await teller.finish(60)
+    assert told == [1, 2]
+    assert caplog.text.count(f"on_update raised {raised.__name__}") == 2
+
+
+@pytest.mark.parametrize("raised", [SystemExit, asyncio.CancelledError])
+async def test_so_may_an_asynchronous_one(raised: type[BaseException]) -> None:
+    told: list[int] = []
+
+    async def raising(update: Update) -> None:
+        told.append(update.seq)
+        raise raised
+
+    teller = Teller(raising, 100)
+    teller.put(happened(1))
+    teller.put(happened(2))
+    await teller.finish(60)
+    assert told == [1, 2]
+
+
+async def test_a_callback_that_is_given_up_is_told_nothing_more() -> None:
+    told: list[int] = []
+    begun = asyncio.Event()
+
+    async def stuck(update: Update) -> None:
+        told.append(update.seq)
+        begun.set()
+        await asyncio.Event().wait()
+
+    teller = Teller(stuck, 100)
+    teller.put(happened(1))
+    teller.put(happened(2))
+    await begun.wait()
+    await teller.finish(0.01)
+    await asyncio.wait({teller._task})
+    assert told == [1]

@@ -6,11 +6,12 @@ import asyncio
 import time
 import uuid
 
+import httpx
 import jwt
 import pytest
 
 from headway.client.identity import Identity, Party, TokenSource, source_of_token
-from headway.errors import ConfigError, Denied
+from headway.errors import ConfigError, ConnectFailed, Denied, TimedOut
 
 KEY = "sb_publishable_key"
 ME = str(uuid.uuid4())
@@ -106,3 +107,59 @@ def test_what_is_no_token_is_refused(wrong: object) -> None:
 async def test_bearer_is_taken_off() -> None:
     token = made(60)
     assert await identity(source_of_token(f"Bearer {token}")).token() == token
+
+
+class _Elsewhere(OSError):
+    """As the errors of libraries that are built on sockets, with or without an answer."""
+
+    def __init__(self, response: object = None) -> None:
+        super().__init__("no route")
+        self.response = response
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (httpx.ConnectError("x"), ConnectFailed),
+        (httpx.ReadTimeout("x"), ConnectFailed),
+        (ConnectionResetError(), ConnectFailed),
+        (TimeoutError(), ConnectFailed),
+        (_Elsewhere(), ConnectFailed),
+        (_Elsewhere(response="401"), _Elsewhere),
+        (FileNotFoundError(2, "gone", "/run/token"), FileNotFoundError),
+        (KeyError("token"), KeyError),
+        (StopIteration(), RuntimeError),
+        (SystemExit(), RuntimeError),
+    ],
+)
+async def test_what_a_function_for_tokens_raises(raised: BaseException, told: type[Exception]) -> None:
+    def make() -> str:
+        raise raised
+
+    with pytest.raises(told) as error:
+        await identity(source_of_token(make)).token()
+    if told is ConnectFailed:
+        assert "access_token" in str(error.value)
+        assert error.value.__cause__ is raised
+
+
+async def test_a_refusal_to_make_a_token_is_one() -> None:
+    request = httpx.Request("POST", "http://issuer.example/token")
+
+    async def make() -> str:
+        raise httpx.HTTPStatusError("x", request=request, response=httpx.Response(401, request=request))
+
+    with pytest.raises(Denied):
+        await identity(source_of_token(make)).token()
+
+
+async def test_a_token_that_never_comes_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.client.identity._LONGEST_S", 0.01)
+
+    async def make() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    with pytest.raises(TimedOut) as late:
+        await identity(source_of_token(make)).token()
+    assert late.value.code == "token_timeout"

@@ -38,7 +38,11 @@ class TransferProgress:
 
 
 OnProgress: TypeAlias = Callable[[TransferProgress], Awaitable[None] | None]
-"""Called with every step of a transfer; may be async. What it raises is logged and harms nothing."""
+"""Called with every step of a transfer, which waits for it; may be async.
+
+A plain function runs on the event loop, and must not block it; that of the client without a loop runs on a
+thread of its own. What it raises is logged and harms nothing; it is not called again.
+"""
 
 
 class ProgressTeller:
@@ -66,7 +70,7 @@ class ProgressTeller:
             answer = self._on_progress(TransferProgress(self.name, done, self.total, self.resumed))
             if inspect.isawaitable(answer):
                 await answer
-        except Exception:  # noqa: BLE001 - logged
+        except (Exception, SystemExit):  # noqa: BLE001 - logged
             # An app's progress bar must not cost it the transfer.
             _log.exception("on_progress of the transfer of %s raised", self.name)
             self._on_progress = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
+from headway.client.aside import aside_of
 from headway.client.files import OnProgress
 from headway.client.handles import BatchHandle, JobHandle
 from headway.client.reading import LogLine, UsageRecord
@@ -129,8 +130,9 @@ class SyncJobHandle:
         self, name: str, to: Path | str, *, replace: bool = True, on_progress: OnProgress | None = None
     ) -> Path:
         """As ``JobHandle.download``."""
+        beside = aside_of("on_progress", on_progress)
         return self._headway.runner.run(
-            lambda _: self._handle.download(name, to, replace=replace, on_progress=on_progress)
+            lambda _: self._handle.download(name, to, replace=replace, on_progress=beside)
         )
 
     def signed_url(self, name: str, *, expires: int = 3600, download_as: str | None = None) -> str:

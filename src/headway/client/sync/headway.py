@@ -10,6 +10,7 @@ from uuid import UUID
 
 from supabase import AsyncClient, Client
 
+from headway.client.aside import aside_of
 from headway.client.files import DEFAULT_BUCKET, Attachable, OnProgress
 from headway.client.filters import Id
 from headway.client.headway import AsyncHeadway
@@ -155,6 +156,7 @@ class Headway(SyncWatches, SyncQuestions, SyncTransfers):
         on_upload: OnProgress | None = None,
     ) -> SyncJobHandle:
         """As ``AsyncHeadway.submit``."""
+        beside = aside_of("on_upload", on_upload)
         handle = self._runner.run(
             lambda hw: hw.submit(
                 kind,
@@ -181,7 +183,7 @@ class Headway(SyncWatches, SyncQuestions, SyncTransfers):
                 max_attempts=max_attempts,
                 cost_budget=cost_budget,
                 notify=notify,
-                on_upload=on_upload,
+                on_upload=beside,
             )
         )
         return SyncJobHandle(self, handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Coroutine
@@ -13,6 +14,8 @@ from typing import Any, TypeVar
 from headway.errors import ConfigError, TransportError
 
 __all__ = ["Portal", "forked_error"]
+
+_log = logging.getLogger("headway.client")
 
 T = TypeVar("T")
 
@@ -87,11 +90,20 @@ class Portal:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            self._serve()
             self._cancel_all()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
             self._loop.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self._loop.run_forever()
+                return
+            except (SystemExit, KeyboardInterrupt) as error:
+                # Raised by the app's own code in one task: whoever called is told, and all others go on.
+                _log.info("a call has raised %s", type(error).__name__)
 
     def _cancel_all(self) -> None:
         # What is cancelled may begin something on its way out, which ends too.
@@ -105,7 +117,7 @@ class Portal:
         if threading.current_thread() is self._thread:
             raise ConfigError(
                 "the call would wait for itself: it was made on the client's own thread",
-                hint="Pass a plain function as on_update or access_token; it runs on another thread.",
+                hint="Pass plain functions (on_update, access_token …): they run on other threads.",
                 code="own_thread",
             )
         if self._pid != os.getpid():

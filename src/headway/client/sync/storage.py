@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 
+from headway.client.aside import aside_of
 from headway.client.files import DEFAULT_BUCKET, Files, OnProgress, SignedUpload, Source
 from headway.client.files.places import Named
 from headway.client.headway import AsyncHeadway
@@ -70,10 +71,12 @@ class SyncFiles:
     ) -> FileRef:
         """As ``Files.upload_signed``: upload by a right that somebody else has given."""
 
+        beside = aside_of("on_progress", on_progress)
+
         async def upload(hw: AsyncHeadway) -> FileRef:
             files: Files = hw.storage
             return await files.upload_signed(
-                signed, source, content_type=content_type, resumable=resumable, on_progress=on_progress
+                signed, source, content_type=content_type, resumable=resumable, on_progress=beside
             )
 
         return self._runner.run(upload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from headway.client.aside import aside_of
 from headway.client.files import DEFAULT_BUCKET, OnProgress, Source
 from headway.client.files.places import Named
 from headway.client.filters import Id
@@ -36,6 +37,7 @@ class SyncTransfers(HasRunner):
         on_progress: OnProgress | None = None,
     ) -> FileRef:
         """As ``AsyncHeadway.upload``."""
+        beside = aside_of("on_progress", on_progress)
         return self.runner.run(
             lambda hw: hw.upload(
                 source,
@@ -46,7 +48,7 @@ class SyncTransfers(HasRunner):
                 organization_id=organization_id,
                 replace=replace,
                 resumable=resumable,
-                on_progress=on_progress,
+                on_progress=beside,
             )
         )
 
@@ -60,8 +62,9 @@ class SyncTransfers(HasRunner):
         on_progress: OnProgress | None = None,
     ) -> Path:
         """As ``AsyncHeadway.download``."""
+        beside = aside_of("on_progress", on_progress)
         return self.runner.run(
-            lambda hw: hw.download(file, to, sha256=sha256, replace=replace, on_progress=on_progress)
+            lambda hw: hw.download(file, to, sha256=sha256, replace=replace, on_progress=beside)
         )
 
     def signed_url(self, file: Named, *, expires: int = 3600, download_as: str | None = None) -> str:
