@@ -15,7 +15,7 @@ create table public.videos (
   job_id uuid references headway.jobs (id) on delete set null,
   title text,
   status text not null default 'uploaded',
-  storage_path text not null unique,
+  storage_path text unique,
   language text,
   duration_seconds numeric(10, 3),
   vtt_content text,
@@ -129,6 +129,8 @@ create table public.articles (
 );
 
 comment on table public.videos is 'Uploaded videos of a project and where their processing stands.';
+comment on column public.videos.storage_path is
+  'In bucket videos; null once the file is removed with the job that it was attached to.';
 comment on column public.videos.vtt_languages is 'Translated subtitles: {"de": "WEBVTT..."}.';
 comment on table public.video_segments is 'What is said and seen in a video, in order.';
 comment on table public.chapters is 'Chapters of a project''s documentation; written again by a later run for the same slug.';

@@ -108,6 +108,8 @@ create index leads_campaign_score_idx on public.leads (campaign_id, score desc);
 
 comment on table public.campaigns is 'One search for businesses: what was asked, how far it came, what it cost.';
 comment on table public.leads is 'Businesses a campaign found, with score, contact and the cost of finding them.';
+comment on column public.campaigns.export_path is
+  'The table of leads in bucket exports; null once it is removed with its job.';
 comment on column public.leads.degraded is 'Fields that stayed empty because a provider was down.';
 
 create trigger campaigns_set_owner

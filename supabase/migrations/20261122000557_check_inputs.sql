@@ -6,6 +6,7 @@ language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   job headway.jobs;
+  video public.videos;
   wrong bigint;
 begin
   select j.* into job from headway.jobs j where j.id = new.job_id;
@@ -17,12 +18,25 @@ begin
       'HW102', 'is missing: a video belongs to a project', 'project_id', 'Submit with the project whose video it is.'
     );
   end if;
-  if new.payload ->> 'video_id' is not null and not exists (
-    select from public.videos v where v.project_id = job.project_id and v.id::text = lower(new.payload ->> 'video_id')
-  ) then
-    perform headway_private.refuse(
-      'HW301', 'there is no such video in the project', 'payload.video_id', 'Submit with the project that the video belongs to.'
-    );
+  if new.payload ->> 'video_id' is not null then
+    select v.* into video from public.videos v
+    where v.project_id = job.project_id and v.id::text = lower(new.payload ->> 'video_id');
+    if video.id is null then
+      perform headway_private.refuse(
+        'HW301', 'there is no such video in the project', 'payload.video_id', 'Submit with the project that the video belongs to.'
+      );
+    elsif video.storage_path is null then
+      perform headway_private.refuse(
+        'HW301', 'its file was removed with the job that it was attached to', 'payload.video_id', 'Upload it again and attach it.'
+      );
+    elsif exists (
+      select from headway.jobs other
+      where other.id = video.job_id and other.id <> job.id and other.status in ('pending', 'processing')
+    ) then
+      perform headway_private.refuse(
+        'HW202', 'another job is at work on this video', 'payload.video_id', 'Wait for it, or cancel it first.'
+      );
+    end if;
   end if;
   if jsonb_typeof(new.payload -> 'languages') = 'array' then
     select l.place - 1 into wrong

@@ -26,6 +26,18 @@ create function headway_private.follow_discovery_job() returns trigger
 language plpgsql volatile security definer set search_path = ''
 as $$
 begin
+  if new.status in ('failed', 'cancelled') then
+    -- What was found until then, counted where it is kept: the worker that counted may be dead.
+    update public.campaigns c
+    set (businesses_found, qualified_leads, leads_enriched, average_confidence) = (
+      select count(*), count(*) filter (where l.qualified),
+        count(*) filter (where l.qualified and l.contact_email is not null),
+        round(avg(l.confidence) filter (where l.qualified and l.contact_email is not null), 2)
+      from public.leads l
+      where l.campaign_id = c.id and l.updated_at >= c.started_at
+    )
+    where c.job_id = new.id;
+  end if;
   update public.campaigns c
   set
     status = new.status,

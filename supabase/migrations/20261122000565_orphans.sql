@@ -32,11 +32,32 @@ create index campaigns_export_path_idx on public.campaigns (export_path) where e
 create view headway_private.files_in_use as
 select f.bucket, f.path from headway.job_files f
 union all
-select 'videos', v.storage_path from public.videos v
+select 'videos', v.storage_path from public.videos v where v.storage_path is not null
 union all
 select 'exports', c.export_path from public.campaigns c where c.export_path is not null;
 
 revoke all on table headway_private.files_in_use from public, anon, authenticated, service_role;
+
+-- A file that was attached to a job goes with it. The row that names it stays, and names it no more once a worker has
+-- ticked the removal off.
+create function headway_private.forget_removed_files() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update public.videos v set storage_path = null
+  from removed r
+  where r.bucket = 'videos' and v.storage_path = r.path;
+  update public.campaigns c set export_path = null
+  from removed r
+  where r.bucket = 'exports' and c.export_path = r.path;
+  return null;
+end
+$$;
+revoke all on function headway_private.forget_removed_files() from public, anon, authenticated, service_role;
+
+create trigger file_removals_forget_removed_files
+  after delete on headway.file_removals referencing old table as removed
+  for each statement execute function headway_private.forget_removed_files();
 
 create function headway.collect_orphans(max_objects integer default 2000) returns jsonb
 language plpgsql volatile security definer set search_path = '' set enable_seqscan = off

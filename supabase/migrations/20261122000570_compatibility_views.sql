@@ -82,7 +82,7 @@ where j.kind = 'document.generate';
 create view public.processing_jobs with (security_invoker = true) as
 select
   j.id,
-  coalesce(i.payload ->> 'video_id', v.id::text) as video_id,
+  coalesce(i.payload ->> 'video_id', v.id::text, o.result ->> 'video_id') as video_id,
   j.project_id,
   j.organization_id,
   j.owner_id as user_id,
@@ -119,7 +119,7 @@ where j.kind = 'video.process';
 create view public.discovery_jobs with (security_invoker = true) as
 select
   j.id,
-  coalesce(i.payload ->> 'campaign_id', c.id::text) as campaign_id,
+  coalesce(i.payload ->> 'campaign_id', c.id::text, o.result ->> 'campaign_id') as campaign_id,
   j.owner_id as user_id,
   j.organization_id,
   j.status,

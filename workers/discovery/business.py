@@ -71,7 +71,7 @@ class Business(BaseModel):
 def website_of(address: str | None) -> str | None:
     """A website's address if it is one that can be stored and shown, else ``None``."""
     address = (address or "").strip()
-    if not address or len(address) > 2000 or any(character.isspace() for character in address):
+    if not address or len(address) > 2000 or not address.isprintable() or " " in address:
         return None
     try:
         parts = urlsplit(address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +18,13 @@ from workers.discovery.settings import DiscoverySettings
 from workers.llm.prices import Price, PriceList
 from workers.llm.retries import Passing, patiently
 
-__all__ = ["Caller", "Product", "ProviderDown", "Sold"]
+__all__ = ["Caller", "Declined", "Product", "ProviderDown", "Sold"]
 
 T = TypeVar("T")
 
 _DOWN_AFTER = 3
+_MOST_BYTES = 4 * 1024 * 1024
+_OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -32,9 +35,20 @@ class _PaidCall(Protocol):
 
 
 class ProviderDown(HeadwayError):
-    """A provider cannot answer; its field stays empty."""
+    """A provider cannot answer; its field stays empty.
+
+    Attributes:
+        after: Seconds that it has asked to wait, if it has.
+    """
 
     default_code = "provider_down"
+    after: float | None = None
+
+
+class Declined(ProviderDown):
+    """A provider does not answer this request, whoever asks and whenever; others may fare better."""
+
+    default_code = "provider_declined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +70,8 @@ class Product(Generic[T]):
         model: The call's name in the price list.
         unit: What is counted.
         most: The most units that a call can count.
-        refused: What an answer refuses with: ``Passing`` when that may pass, ``ProviderDown`` when not;
-            ``None``
-            for an answer that was sold.
+        refused: What an answer refuses with: ``Passing`` when that may pass, ``Declined`` when it is about
+            this request alone, ``ProviderDown`` when it is about all; ``None`` for an answer that was sold.
         read: The answer's value and how many units it counts; ``ValueError`` when it cannot be read.
     """
 
@@ -127,7 +140,11 @@ class Caller:
             )
         except Retry as given_up:
             self._failures[product.provider] = self._failures.get(product.provider, 0) + 1
-            raise ProviderDown(given_up.message, hint=given_up.hint, code=given_up.code) from given_up
+            down = ProviderDown(given_up.message, hint=given_up.hint, code=given_up.code)
+            down.after = given_up.after
+            raise down from given_up
+        except Declined:
+            raise
         except ProviderDown:
             self._failures[product.provider] = _DOWN_AFTER
             raise
@@ -157,8 +174,8 @@ class Caller:
         self, product: Product[T], request: Mapping[str, Any], price: Price, paid: _PaidCall, bill: Bill
     ) -> Sold[T]:
         try:
-            response = await self._ctx.http.request(**request, timeout=self._settings.timeout)
-        except httpx.RequestError as error:
+            response = await self._answer(request)
+        except (httpx.RequestError, TimeoutError) as error:
             unsent = isinstance(error, _UNSENT)
             if unsent:
                 bill.cost = Decimal(0)
@@ -181,6 +198,28 @@ class Caller:
         bill.cost = price.of(quantity)
         paid.cost(cost=bill.cost, quantity=quantity)
         return Sold(value, quantity, response.headers.get("x-headway-sandbox") == "true")
+
+    async def _answer(self, request: Mapping[str, Any]) -> httpx.Response:
+        """The whole answer, within the time and the size that any of these providers needs.
+
+        Raises:
+            httpx.RequestError, TimeoutError: there is none.
+        """
+        seconds = self._settings.timeout
+        # Sooner than the time for all of it: what was never sent has cost nothing.
+        patience = httpx.Timeout(seconds, connect=seconds / 2, pool=seconds / 2)
+        content = bytearray()
+        async with (
+            asyncio.timeout(seconds),
+            self._ctx.http.stream(**request, timeout=patience) as response,
+        ):
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > _MOST_BYTES:
+                    raise httpx.ReadError("the answer does not end", request=response.request)
+        # As it was read: unpacked already, whatever the headers say.
+        headers = [(n, v) for n, v in response.headers.multi_items() if n not in _OF_THE_TRANSFER]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
 
 def asked_to_wait(response: httpx.Response) -> float | None:

@@ -1,21 +1,26 @@
 """Hunter: who can be reached at a domain.
 
-Source: https://hunter.io/api-documentation/v2: 403 is its rate limit, 429 a plan that is used up; a search
-that finds nobody is free, any other costs a credit per ten addresses.
+Source: https://hunter.io/api-documentation/v2: 403 is its rate limit, 429 a plan that is used up, 400 and 422
+a domain that it does not search, 451 one whose owner does not want it; a search that finds nobody is free,
+any other costs a credit per ten addresses.
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from workers.discovery.calling import Caller, Product, ProviderDown, Sold, passing
+from workers.discovery.calling import Caller, Declined, Product, ProviderDown, Sold, passing
 from workers.discovery.contacts import Contact, address_of, best
+from workers.discovery.entries import plain, readable
 from workers.discovery.settings import DiscoverySettings
 
 __all__ = ["find_contacts"]
 
 _LIMIT = 10
+_ABOUT_THE_DOMAIN = (400, 404, 422, 451)
 
 
 class _Email(BaseModel):
@@ -31,7 +36,7 @@ class _Email(BaseModel):
 
 
 class _Data(BaseModel):
-    emails: list[_Email] = Field(default=[], max_length=1000)
+    emails: Annotated[list[_Email], readable(_Email)] = Field(default=[], max_length=1000)
 
 
 class _Answer(BaseModel):
@@ -72,12 +77,11 @@ def _contact(email: _Email) -> Contact | None:
     address = address_of(email.value)
     if address is None:
         return None
-    name = " ".join(f"{email.first_name or ''} {email.last_name or ''}".replace("\x00", "").split())
     return Contact(
         email=address,
-        name=name[:300] or None,
-        title=(email.position or "").replace("\x00", "")[:300] or None,
-        seniority=email.seniority,
+        name=plain(f"{email.first_name or ''} {email.last_name or ''}", 300),
+        title=plain(email.position, 300),
+        seniority=plain(email.seniority, 100),
         personal=email.type == "personal",
         confidence=email.confidence,
     )
@@ -94,6 +98,12 @@ def _refused(response: httpx.Response) -> Exception | None:
         )
     if response.status_code in (403, 408, 409, 425) or response.status_code >= 500:
         return passing(response, "Hunter")
+    if response.status_code in _ABOUT_THE_DOMAIN:
+        return Declined(
+            f"Hunter does not search this domain (HTTP {response.status_code}).",
+            hint="Look at the business's website yourself.",
+            code="provider_declined",
+        )
     return ProviderDown(
         f"Hunter refuses the request (HTTP {response.status_code}).",
         hint="Check HUNTER_API_KEY in the worker's environment.",

@@ -11,7 +11,8 @@ from typing import Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from workers.discovery.calling import Caller, Product, ProviderDown, Sold, asked_to_wait, passing
+from workers.discovery.calling import Caller, Declined, Product, ProviderDown, Sold, asked_to_wait, passing
+from workers.discovery.entries import plain
 from workers.discovery.settings import DiscoverySettings
 from workers.llm.retries import Passing
 
@@ -86,6 +87,12 @@ def _refused(response: httpx.Response) -> Exception | None:
                 "The NeverBounce account has no credits left.",
                 hint="Buy credits, then retry the job.",
                 code="provider_quota_exhausted",
+            )
+        case "general_failure":
+            return Declined(
+                f"NeverBounce cannot check this address: {plain(said.message, 200) or 'it gives no reason.'}",
+                hint="Look at the address.",
+                code="provider_declined",
             )
     return _denied(response)
 

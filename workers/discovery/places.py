@@ -5,14 +5,15 @@ Source: https://developers.google.com/maps/documentation/places/web-service/text
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workers.discovery.areas import Area
 from workers.discovery.business import Business, domain_of, phone_of, website_of
-from workers.discovery.calling import Caller, Product, ProviderDown, passing
+from workers.discovery.calling import Caller, Declined, Product, ProviderDown, passing
+from workers.discovery.entries import plain, readable
 from workers.discovery.payload import DiscoveryPayload
 from workers.discovery.settings import DiscoverySettings
 
@@ -46,7 +47,7 @@ class _Point(BaseModel):
 class _Place(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    id: str = Field(min_length=1, max_length=500)
+    id: str = Field(min_length=1, max_length=500, pattern=r"^[!-~]+$")
     displayName: _Text = _Text()
     formattedAddress: str | None = None
     internationalPhoneNumber: str | None = None
@@ -61,8 +62,16 @@ class _Place(BaseModel):
 
 
 class _Answer(BaseModel):
-    places: list[_Place] = Field(default=[], max_length=100)
-    nextPageToken: str | None = None
+    places: Annotated[list[_Place], readable(_Place)] = Field(default=[], max_length=100)
+    nextPageToken: str | None = Field(default=None, pattern=r"^[!-~]*$", max_length=10_000)
+
+
+class _Error(BaseModel):
+    message: str = ""
+
+
+class _Refusal(BaseModel):
+    error: _Error = _Error()
 
 
 async def search_page(
@@ -112,16 +121,16 @@ async def search_page(
 
 
 def _business(place: _Place, region: str | None) -> Business | None:
-    name = " ".join(place.displayName.text.replace("\x00", "").split())[:500]
-    if not name:
+    name = plain(place.displayName.text, 500)
+    if name is None:
         return None
     website = website_of(place.websiteUri)
     return Business(
         place_id=place.id,
         name=name,
-        category=place.primaryTypeDisplayName.text[:200] or None,
-        types=tuple(place.types[:20]),
-        address=(place.formattedAddress or "")[:1000] or None,
+        category=plain(place.primaryTypeDisplayName.text, 200),
+        types=tuple(kind for each in place.types[:20] if (kind := plain(each, 200))),
+        address=plain(place.formattedAddress, 1000),
         phone=phone_of(place.internationalPhoneNumber) or phone_of(place.nationalPhoneNumber, region),
         website=website,
         domain=domain_of(website),
@@ -145,11 +154,25 @@ def _refused(response: httpx.Response) -> Exception | None:
         )
     if response.status_code in (408, 409, 425, 429) or response.status_code >= 500:
         return passing(response, "Google Places")
+    if response.status_code == 400 and "API_KEY" not in text:
+        return Declined(
+            f"Google Places cannot search for this: {_reason(response)}",
+            hint="Check business_type, location, region and language of the campaign.",
+            code="provider_declined",
+        )
     return ProviderDown(
         f"Google Places refuses the request (HTTP {response.status_code}).",
         hint="Check GOOGLE_PLACES_API_KEY and that Places API (New) is enabled for it.",
         code="provider_denied",
     )
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        said = plain(_Refusal.model_validate_json(response.content).error.message, 200)
+    except ValidationError:
+        said = None
+    return said or f"HTTP {response.status_code}."
 
 
 def _read(response: httpx.Response) -> tuple[_Answer, int]:

@@ -58,7 +58,7 @@ def _website(business: Business, wanted: str) -> tuple[float, str]:
     if business.domain:
         return 1, f"It has a website of its own: {business.domain}."
     if business.website:
-        return 0.4, "It has a page, but on somebody else's domain: its people cannot be looked up there."
+        return 0.4, "It has a page, but not on a domain of its own: its people cannot be looked up there."
     return 0, "It has no website: its people cannot be looked up."
 
 

@@ -99,6 +99,6 @@ async def discover(
 
 def _given_up(down: ProviderDown) -> Exception:
     """Nothing found is no campaign: what may pass is tried again, anything else is said as it is."""
-    if down.code in ("provider_denied", "provider_quota_exhausted"):
+    if down.code in ("provider_denied", "provider_declined", "provider_quota_exhausted"):
         return ApiError(down.message, hint=down.hint, code=down.code)
-    return Retry(down.message, hint=down.hint, code=down.code)
+    return Retry(down.message, after=down.after, hint=down.hint, code=down.code)

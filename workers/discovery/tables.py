@@ -45,7 +45,7 @@ async def open_campaign(ctx: Context, wanted: DiscoveryPayload) -> UUID:
     campaigns = ctx.db.table("campaigns")
     campaign = wanted.campaign_id or job.id
     found: list[dict[str, Any]] = (
-        await campaigns.select("user_id, organization_id, job_id, status").eq("id", str(campaign)).execute()
+        await campaigns.select("user_id, organization_id, job_id").eq("id", str(campaign)).execute()
     ).data  # type: ignore[assignment]
     if found:
         _refuse_foreign(ctx, found[0])
@@ -54,25 +54,34 @@ async def open_campaign(ctx: Context, wanted: DiscoveryPayload) -> UUID:
     row: dict[str, Any] = {"job_id": str(job.id), "status": "processing", "error_message": None}
     # Counted anew by every execution: what an earlier one has done is found again in its steps.
     row |= {"businesses_found": 0, "qualified_leads": 0, "leads_enriched": 0}
-    if not found:
-        row |= {
-            "business_type": wanted.business_type,
-            "location": wanted.location,
-            "max_results": wanted.max_results,
-            "budget": str(wanted.budget),
-            "created_by": str(job.owner_id) if job.owner_id else None,
-            **(
-                {"organization_id": str(job.organization_id)}
-                if job.organization_id
-                else {"user_id": str(job.owner_id)}
-            ),
-        }
+    # What this job looks for, whatever was written down before: the figures are its own.
+    row |= {
+        "business_type": wanted.business_type,
+        "location": wanted.location,
+        "max_results": wanted.max_results,
+        "budget": str(wanted.budget),
+        "config": wanted.model_dump(include={"min_score", "region", "language"}, exclude_none=True),
+    }
     if not found or found[0]["job_id"] != str(job.id):
         row |= {"started_at": datetime.now(UTC).isoformat(), "finished_at": None}
     if found:
-        await campaigns.update(row).eq("id", str(campaign)).execute()
-    else:
-        await campaigns.upsert({"id": str(campaign), **row}).execute()
+        # Asked and taken at once: two jobs may have found it free.
+        taken = (
+            await campaigns.update(row)
+            .eq("id", str(campaign))
+            .or_(f"job_id.is.null,job_id.eq.{job.id},status.not.in.(pending,processing)")
+            .execute()
+        ).data
+        if not taken:
+            raise _busy()
+        return campaign
+    row |= {"created_by": str(job.owner_id) if job.owner_id else None}
+    row |= (
+        {"organization_id": str(job.organization_id)}
+        if job.organization_id
+        else {"user_id": str(job.owner_id)}
+    )
+    await campaigns.upsert({"id": str(campaign), **row}).execute()
     return campaign
 
 
@@ -84,13 +93,15 @@ def _refuse_foreign(ctx: Context, row: dict[str, Any]) -> None:
         own = row["organization_id"] is None and row["user_id"] == str(job.owner_id)
     if not own:
         raise _unknown()
-    if row["job_id"] not in (None, str(job.id)) and row["status"] in ("pending", "processing"):
-        raise Conflict(
-            "campaign_id: another job is at work on this campaign",
-            hint="Wait for it, or cancel it first.",
-            code="campaign_busy",
-            details="campaign_id",
-        )
+
+
+def _busy() -> Conflict:
+    return Conflict(
+        "campaign_id: another job is at work on this campaign",
+        hint="Wait for it, or cancel it first.",
+        code="campaign_busy",
+        details="campaign_id",
+    )
 
 
 def _unknown() -> NotFound:

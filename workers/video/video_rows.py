@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,7 @@ async def open_video(ctx: Context, wanted: VideoPayload) -> Video:
 
     Raises:
         InvalidRequest: there is no project, no video, or two different ones.
-        NotFound: the project has no such video.
+        NotFound: the project has no such video, or its file is gone.
         Conflict: another job is at work on it.
     """
     job = ctx.job
@@ -50,7 +51,7 @@ async def open_video(ctx: Context, wanted: VideoPayload) -> Video:
             "files", f"{given.name} is in bucket {given.bucket}", "Upload the video to bucket videos."
         )
     videos = ctx.db.table("videos")
-    columns = "id, project_id, storage_path, job_id, status"
+    columns = "id, project_id, storage_path"
     if wanted.video_id is not None:
         query = videos.select(columns).eq("id", str(wanted.video_id))
     elif given is not None:
@@ -70,6 +71,7 @@ async def open_video(ctx: Context, wanted: VideoPayload) -> Video:
             raise _unknown()
         video = Video(id=job.id, path=given.path)
         row |= {"project_id": str(job.project_id), "storage_path": given.path}
+        row.setdefault("title", PurePosixPath(given.path).stem[:500])
         row |= {"user_id": str(job.owner_id) if job.owner_id else None}
         await videos.insert({"id": str(video.id), **row}).execute()
         return video
@@ -78,14 +80,27 @@ async def open_video(ctx: Context, wanted: VideoPayload) -> Video:
         raise _unknown()
     if given is not None and given.path != present["storage_path"]:
         raise _invalid("video_id", "is another video than the file", "Give only one of them.")
-    if present["job_id"] not in (None, str(job.id)) and present["status"] == "processing":
+    if present["storage_path"] is None:
+        raise NotFound(
+            "video_id: its file was removed with the job that it was attached to",
+            hint="Upload it again and attach it.",
+            code="file_gone",
+            details="video_id",
+        )
+    # Asked and taken at once: two jobs may have found it free.
+    taken = (
+        await videos.update(row)
+        .eq("id", present["id"])
+        .or_(f"job_id.is.null,job_id.eq.{job.id},status.neq.processing")
+        .execute()
+    ).data
+    if not taken:
         raise Conflict(
             "video_id: another job is at work on this video",
             hint="Wait for it, or cancel it first.",
             code="video_busy",
             details="video_id",
         )
-    await videos.update(row).eq("id", present["id"]).execute()
     return Video(id=UUID(present["id"]), path=present["storage_path"])
 
 

@@ -156,6 +156,31 @@ def test_a_campaign_stands_where_its_job_stands(project: Project) -> None:
     assert standing() == ("pending", None, False, False)
 
 
+def test_a_campaign_that_ends_early_counts_what_it_has_found(project: Project) -> None:
+    person = project.person()
+    (answer,) = launch(project, person, [ONE])["campaigns"]
+
+    def lead(place: str, *, qualified: bool, email: str | None, confidence: float | None, age: str) -> None:
+        project.owner(
+            "insert into public.leads (campaign_id, place_id, business_name, score, qualified, contact_email,"
+            " confidence, updated_at) values (%s, %s, 'B', 50, %s, %s, %s, now() + %s::interval)",
+            answer["id"], place, qualified, email, confidence, age,
+        )  # fmt: skip
+
+    project.owner("update public.campaigns set started_at = now() where id = %s", answer["id"])
+    lead("an earlier job's", qualified=True, email="e@example.com", confidence=1, age="-1 day")
+    lead("a", qualified=True, email="a@example.com", confidence=80, age="1 s")
+    lead("b", qualified=True, email="b@example.com", confidence=90, age="1 s")
+    lead("c", qualified=True, email=None, confidence=None, age="1 s")
+    lead("d", qualified=False, email=None, confidence=None, age="1 s")
+    project.ask(person, "select headway.cancel(%s)", answer["job_id"])
+    (row,) = project.owner("select * from public.campaigns where id = %s", answer["id"])
+    assert (row.status, row.businesses_found, row.qualified_leads, row.leads_enriched) == (
+        "cancelled", 4, 3, 2,
+    )  # fmt: skip
+    assert row.average_confidence == 85
+
+
 def test_a_row_that_cannot_follow_keeps_no_job_from_ending(own_project: Project) -> None:
     own_project.kind("discovery.run", queue="discovery")
     person = own_project.person()
@@ -220,6 +245,33 @@ def test_a_video_of_another_project_is_none(project: Project) -> None:
     with pytest.raises(Refused) as refused:
         project.call(other, "headway.submit", body | {"project_id": str(places[1])})
     assert refused.value.code == "HW301"
+
+
+def test_a_video_is_worked_on_by_one_job_and_only_while_there_is_a_file(project: Project) -> None:
+    person = project.person()
+    (place,) = project.ask(person, "insert into public.projects (name) values ('p') returning id")
+    (video,) = project.ask(
+        person,
+        "insert into public.videos (project_id, storage_path) values (%s, %s) returning id",
+        place.id, f"{person.id}/a.mp4",
+    )  # fmt: skip
+    body = {
+        "kind": "video.process", "payload": {"video_id": str(video.id)}, "project_id": str(place.id),
+    }  # fmt: skip
+    job = project.call(person, "headway.submit", body)["id"]
+    project.owner("update public.videos set job_id = %s, status = 'processing' where id = %s", job, video.id)
+
+    def refusal() -> tuple[str, str]:
+        with pytest.raises(Refused) as refused:
+            project.call(person, "headway.submit", body)
+        assert refused.value.hint
+        return refused.value.code, refused.value.detail
+
+    assert refusal() == ("HW202", "payload.video_id")
+    project.ask(person, "select headway.cancel(%s)", job)
+    project.call(person, "headway.submit", body)
+    project.owner("update public.videos set storage_path = null where id = %s", video.id)
+    assert refusal() == ("HW301", "payload.video_id")
 
 
 def test_a_campaign_is_run_by_its_owner_and_by_one_job(project: Project) -> None:

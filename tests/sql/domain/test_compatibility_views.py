@@ -160,6 +160,22 @@ def test_a_campaign(project: Project) -> None:
     assert (row.businesses_found, row.qualified_leads, float(row.average_confidence)) == (7, 0, 88.5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "view", "column"),
+    [
+        ("video.process", "processing_jobs", "video_id"),
+        ("discovery.run", "discovery_jobs", "campaign_id"),
+    ],
+)
+def test_an_earlier_job_still_says_what_it_was_about(
+    project: Project, kind: str, view: str, column: str
+) -> None:
+    person = project.person()
+    row = str(uuid.uuid4())
+    finished(project, person, kind, {column: row})
+    assert getattr(only(project, person, view), column) == row
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_shows_its_own_kind_to_its_own_reader(project: Project, view: str) -> None:
     person = project.person()

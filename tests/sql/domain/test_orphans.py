@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from typing import Any
@@ -112,6 +113,55 @@ def test_several_workers_search_different_buckets(own_project: Project) -> None:
         thread.join()
     assert failures == []
     assert len(removals(project)) == 120
+
+
+def test_rows_forget_the_files_that_go_with_their_jobs(own_project: Project) -> None:
+    project = own_project
+    person = project.person()
+    kind = project.kind()
+    ((place,),) = project.ask(person, "insert into public.projects (name) values ('P') returning id")
+    attached, kept, table = (f"{person.id}/{name}" for name in ("attached.mp4", "kept.mp4", "leads.csv"))
+    store(project, "videos", attached, kept, owner=person.id)
+    files = [{"name": "video", "bucket": "videos", "path": attached}]
+    first, second = (
+        project.call(person, "headway.submit", {"kind": kind, "files": files})["id"] for _ in range(2)
+    )
+    for path in (attached, kept):
+        project.owner(
+            "insert into public.videos (project_id, user_id, storage_path) values (%s, %s, %s)",
+            place, person.id, path,
+        )  # fmt: skip
+    project.owner(
+        "insert into public.campaigns (user_id, business_type, location, export_path)"
+        " values (%s, 'b', 'l', %s)",
+        person.id, table,
+    )  # fmt: skip
+    project.owner(
+        "insert into headway.job_files (job_id, direction, name, bucket, path)"
+        " values (%s, 'output', 'leads.csv', 'exports', %s)",
+        first, table,
+    )  # fmt: skip
+
+    def paths() -> tuple[set[str | None], str | None]:
+        videos = project.ask(person, "select storage_path from public.videos")
+        ((export,),) = project.ask(person, "select export_path from public.campaigns")
+        return {row.storage_path for row in videos}, export
+
+    def retire(job: str) -> None:
+        """Let a worker remove a job that is past its retention, and its files."""
+        project.ask(person, "select headway.cancel(%s)", job)
+        project.owner("update headway.jobs set delete_after = now() - interval '1 s' where id = %s", job)
+        ((listed,),) = project.ask(SERVICE, "select headway.prune()")
+        assert paths() == before, "a file that is still there is still named"
+        project.ask(SERVICE, "select headway.files_removed(%s::json)", json.dumps(listed["files"]))
+
+    before = ({attached, kept}, table)
+    retire(first)
+    # Another job still has the video.
+    before = ({attached, kept}, None)
+    assert paths() == before
+    retire(second)
+    assert paths() == ({None, kept}, None)
 
 
 def test_what_is_kept_is_the_operators_choice(own_project: Project) -> None:
