@@ -30,13 +30,15 @@ $$;
 -- rather than somebody who signed in. The GUC `role` keeps the request's role inside SECURITY DEFINER
 -- functions, where current_user is already their owner.
 create function headway_private.is_service() returns boolean
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select case coalesce(current_setting('role', true), 'none')
+begin
+  return case coalesce(current_setting('role', true), 'none')
     when 'none' then session_user::text
     when '' then session_user::text
     else current_setting('role', true)
-  end in ('service_role', 'postgres', 'supabase_admin')
+  end in ('service_role', 'postgres', 'supabase_admin');
+end
 $$;
 
 -- A UUID of version 7 (RFC 9562): ids made one after the other are neighbours in every index, so that the jobs which

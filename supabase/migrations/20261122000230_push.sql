@@ -31,9 +31,9 @@ create function headway_private.list_topics(owner_id uuid, organization_id uuid,
 language sql immutable
 return array_remove(
   array[
-    case when organization_id is null then 'user:' || owner_id || ':jobs' end,
-    'org:' || organization_id || ':jobs',
-    'project:' || project_id || ':jobs'
+    case when organization_id is null then 'user:' || owner_id::text || ':jobs' end,
+    'org:' || organization_id::text || ':jobs',
+    'project:' || project_id::text || ':jobs'
   ],
   null
 );

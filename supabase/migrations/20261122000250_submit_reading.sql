@@ -400,31 +400,35 @@ $$;
 
 -- The submissions with their scopes filled in; each scope is looked at once.
 create function headway_private.resolve_scopes(jobs headway_private.submission[]) returns headway_private.submission[]
-language sql volatile set search_path = ''
+language plpgsql volatile set search_path = ''
 as $$
-  select array_agg(
-    (
-      s.place, s.path, s.id, s.kind, s.queue, s.priority, s.run_at, s.payload, s.bytes, s.idempotency_key,
-      s.idempotency_seconds, s.unique_key, s.debounce_key, (r.scope).organization_id, (r.scope).project_id,
-      (r.scope).owner_id, s.parent_id, s.batch_id, s.tags, s.retention_seconds, s.max_attempts, s.cost_budget,
-      s.notify, s.files
-    )::headway_private.submission
-    order by s.place
-  )
-  from (
-    select d.places, headway_private.resolve_scope(
-      (d.organization_id, d.project_id, d.owner_id)::headway_private.scope, d.parent_id, d.batch_id, d.path
-    ) as scope
+begin
+  return (
+    select array_agg(
+      (
+        s.place, s.path, s.id, s.kind, s.queue, s.priority, s.run_at, s.payload, s.bytes, s.idempotency_key,
+        s.idempotency_seconds, s.unique_key, s.debounce_key, (r.scope).organization_id, (r.scope).project_id,
+        (r.scope).owner_id, s.parent_id, s.batch_id, s.tags, s.retention_seconds, s.max_attempts, s.cost_budget,
+        s.notify, s.files
+      )::headway_private.submission
+      order by s.place
+    )
     from (
-      select w.organization_id, w.project_id, w.owner_id, w.parent_id, w.batch_id,
-        (array_agg(w.path order by w.place))[1] as path, array_agg(w.place) as places
-      from unnest(jobs) w
-      group by w.organization_id, w.project_id, w.owner_id, w.parent_id, w.batch_id
-      order by w.parent_id, min(w.place)
-    ) d
-  ) r
-  cross join lateral unnest(r.places) p (place)
-  join unnest(jobs) s on s.place = p.place
+      select d.places, headway_private.resolve_scope(
+        (d.organization_id, d.project_id, d.owner_id)::headway_private.scope, d.parent_id, d.batch_id, d.path
+      ) as scope
+      from (
+        select w.organization_id, w.project_id, w.owner_id, w.parent_id, w.batch_id,
+          (array_agg(w.path order by w.place))[1] as path, array_agg(w.place) as places
+        from unnest(jobs) w
+        group by w.organization_id, w.project_id, w.owner_id, w.parent_id, w.batch_id
+        order by w.parent_id, min(w.place)
+      ) d
+    ) r
+    cross join lateral unnest(r.places) p (place)
+    join unnest(jobs) s on s.place = p.place
+  );
+end
 $$;
 
 revoke all on function
