@@ -5,6 +5,7 @@ The table is in ``headway.cli.main``'s docstring and in ``docs/cli.md``.
 
 from __future__ import annotations
 
+from headway.cli.jobs.inputs import WrongArgument
 from headway.errors import Denied, HeadwayError, JobCancelled, JobFailed, NotFound, TransportError
 
 __all__ = ["FAILED", "exit_status_of"]
@@ -19,6 +20,7 @@ _BY_CODE = {
     "result_timeout": 12,
 }
 _BY_KIND: tuple[tuple[type[HeadwayError], int], ...] = (
+    (WrongArgument, 2),
     (Denied, 5),
     (NotFound, 6),
     (TransportError, 7),

@@ -92,7 +92,7 @@ def _root(
     """Background jobs for Supabase, and a Supabase-compatible stack on your machine to build them on."""
 
 
-@app.command()
+@app.command(short_help="Start the local stack.")
 def up(
     command: Annotated[
         list[str] | None,
@@ -173,7 +173,7 @@ def status(
     print_status(project=project, data_dir=data_dir, output=output.value, overrides=override_name or [])
 
 
-@app.command()
+@app.command(short_help="Empty the database; apply migrations and seed again.")
 def reset(project: ProjectOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """Drop the database's content and apply migrations and seed anew, on a running or a stopped stack."""
     from headway.cli.reset import reset_stack
@@ -181,7 +181,7 @@ def reset(project: ProjectOption = None, data_dir: DataDirOption = None, as_json
     reset_stack(project=project, data_dir=data_dir, as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Print what the stack logged.")
 def logs(
     source: Annotated[LogSource | None, typer.Argument(help="Whose log; both when omitted.")] = None,
     project: ProjectOption = None,
@@ -196,7 +196,7 @@ def logs(
     print_logs(sources, project=project, data_dir=data_dir, follow=follow, lines=lines)
 
 
-@app.command()
+@app.command(short_help="Run SQL on the running stack.")
 def sql(
     file: Annotated[Path | None, typer.Argument(help="A file with SQL; standard input when omitted.")] = None,
     command: Annotated[str | None, typer.Option("--command", "-c", help="The SQL itself.")] = None,
@@ -226,7 +226,7 @@ def psql(
     run_psql(arguments or [], role=role, project=project, data_dir=data_dir)
 
 
-@app.command()
+@app.command(short_help="Run the jobs that modules declare.")
 def worker(
     modules: Annotated[
         list[str], typer.Argument(help="Import paths of modules with Worker objects, such as workers.cv.")
@@ -262,7 +262,7 @@ def worker(
     run_modules(modules, mode="once" if once else "burst" if burst else "serve", settings=settings)
 
 
-@app.command()
+@app.command(short_help="Stand in for the paid APIs, offline.")
 def sandbox(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for a free one.")] = 0,
@@ -277,9 +277,11 @@ def sandbox(
     run_sandbox(host=host, port=port, output=output.value, prices=prices)
 
 
-@app.command()
+@app.command(short_help="Show a CV become a profile, live.")
 def demo(
-    file: Annotated[Path | None, typer.Argument(help="A CV: PDF, DOCX, text or image.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A CV: PDF, DOCX, text or image.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All five pipelines at once.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
     as_json: JsonOption = False,

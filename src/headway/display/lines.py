@@ -19,8 +19,10 @@ def line_of(card: JobCard, update: Update, now: float) -> str | None:
     if update.ended:
         elapsed = card.elapsed(now)
         took = f" after {short_duration(elapsed)}" if elapsed is not None else ""
-        reason = f": {one_line(card.error.message)}" if card.error and card.status == "failed" else ""
-        return f"{head}{card.status}{took}{reason}"
+        fault = card.error if card.status == "failed" else None
+        reason = f": {one_line(fault.message)}" if fault else ""
+        hint = f"\n{card.title}  hint: {one_line(fault.hint)}" if fault and fault.hint else ""
+        return f"{head}{card.status}{took}{reason}{hint}"
     if event is None:
         return head + card.status
     if event.type == "stage_started":

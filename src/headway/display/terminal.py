@@ -11,8 +11,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from headway.display.board import Board, JobCard
+from headway.display.board import Board, JobCard, StageMark
 from headway.display.durations import short_duration
+from headway.display.flow import flowing
 from headway.display.plain_text import one_line
 
 __all__ = ["TerminalBoard"]
@@ -49,7 +50,7 @@ class TerminalBoard:
             shown = cards
         for card in shown:
             yield self._headline(card)
-            yield from islice(self._details(card), details)
+            yield from islice(self._details(card, options.max_width), details)
         if len(shown) < len(cards):
             yield Text(f"  … and {len(cards) - len(shown)} more", style="dim")
 
@@ -74,19 +75,14 @@ class TerminalBoard:
         parts += [f"attempt {card.attempt}"] if card.attempt > 1 else []
         return Text(" · ".join(parts), style="dim")
 
-    def _details(self, card: JobCard) -> Iterator[Text]:
-        if marks := card.stages:
-            line = Text("  ")
-            for number, mark in enumerate(marks):
-                sign, style = _MARKS[mark.state]
-                line.append("  " if number else "").append(f"{sign} {mark.label}", style=style)
-            yield line
+    def _details(self, card: JobCard, width: int) -> Iterator[Text]:
+        yield from flowing(map(_stage, card.stages), width, indent=2)
         said = card.error if card.error is not None and card.status == "failed" else None
         if said is not None:
             yield Text(f"  {one_line(said.message)}", style="red")
             if said.hint:
                 yield Text(f"  hint: {one_line(said.hint)}", style="dim")
-        elif card.message:
+        elif card.message and card.status != "completed":
             yield Text(f"  {card.message}")
         if card.metrics:
             figures = list(card.metrics.items())[:_MOST_METRICS]
@@ -98,6 +94,11 @@ class TerminalBoard:
                 yield Text(f"  › {output}", style="dim", no_wrap=True, overflow="ellipsis")
         if card.note and not card.ended:
             yield Text(f"  {card.note}", style="dim italic", no_wrap=True, overflow="ellipsis")
+
+
+def _stage(mark: StageMark) -> Text:
+    sign, style = _MARKS[mark.state]
+    return Text(f"{sign} {mark.label}", style=style)
 
 
 def _mark(card: JobCard) -> Text:

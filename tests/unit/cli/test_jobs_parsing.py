@@ -14,7 +14,7 @@ import pytest
 
 from headway.cli import main
 from headway.cli.exits import exit_status_of
-from headway.cli.jobs.inputs import read_decimal, read_files, read_moment, read_payload
+from headway.cli.jobs.inputs import WrongArgument, read_decimal, read_files, read_moment, read_payload
 from headway.errors import (
     ConfigError,
     Denied,
@@ -75,11 +75,12 @@ def test_a_wrong_command_line(monkeypatch: pytest.MonkeyPatch, arguments: list[s
 def test_an_argument_that_makes_no_sense(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], code: str
 ) -> None:
-    assert run(monkeypatch, *arguments, "--json") == 1
+    status = 1 if code == "system" else 2
+    assert run(monkeypatch, *arguments, "--json") == status
     error = json.loads(capsys.readouterr().err)["error"]
     assert error["code"] == code
     assert error["hint"] or code == "system"
-    assert run(monkeypatch, *arguments) == 1
+    assert run(monkeypatch, *arguments) == status
     assert capsys.readouterr().err.startswith("error: ")
 
 
@@ -88,6 +89,7 @@ def test_an_argument_that_makes_no_sense(
     [
         (HeadwayError(), 1),
         (InvalidRequest(), 1),
+        (WrongArgument(), 2),
         (ConfigError(code="not_signed_in"), 5),
         (Denied(), 5),
         (NotFound(), 6),
@@ -124,6 +126,15 @@ class TestInputs:
         assert read_payload(f"@{tmp_path / 'p.json'}") == {"ü": 1}
         monkeypatch.setattr(sys, "stdin", io.StringIO("[2]"))
         assert read_payload("-") == [2]
+
+    def test_a_payload_that_is_no_text(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "cv.pdf").write_bytes(b"%PDF-1.7\xf6\xff")
+        with pytest.raises(WrongArgument, match=r"cv\.pdf is no text in UTF-8"):
+            read_payload(f"@{tmp_path / 'cv.pdf'}")
+        stdin = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8")
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(WrongArgument, match="standard input is no text in UTF-8"):
+            read_payload("-")
 
     def test_moments(self) -> None:
         assert read_moment(None, "--since") is None

@@ -144,6 +144,14 @@ class TestTerminal:
         assert "It broke." in picture
         assert "hint: Try another file." in picture
 
+    def test_no_stage_is_torn_by_a_narrow_screen(self, clock: Clock) -> None:
+        console = screen(width=26)
+        display = ProgressDisplay(mode="lines", console=console, clock=clock)
+        for update in life():
+            display.show(update)
+        picture = [line.rstrip() for line in drawn(display, console).splitlines()]
+        assert picture[1:3] == ["  ✓ Reading", "  ✓ Understanding  ✓ apply"]
+
     @pytest.mark.parametrize(("height", "lines"), [(5, 4), (12, 11), (200, 60)])
     def test_many_jobs_fit_the_screen(self, clock: Clock, height: int, lines: int) -> None:
         console = screen(height=height)
@@ -180,6 +188,15 @@ class TestLines:
             "slide: Welcome all",
             "log: asked the model",
         ]
+
+    def test_a_failure_says_what_to_do(self, clock: Clock) -> None:
+        console = Console(file=io.StringIO(), width=80, color_system=None)
+        with ProgressDisplay(console=console, clock=clock) as display:
+            for update in life(ends="failed"):
+                display.show(update)
+        *_, failed, hint = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert failed.endswith(": It broke.")
+        assert hint.endswith("hint: Try another file.")
 
 
 class TestNotebook:

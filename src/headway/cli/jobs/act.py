@@ -31,7 +31,9 @@ def cancel_jobs(caller: Caller, ids: Sequence[str], reason: str | None) -> None:
         for answer in answers:
             # A running job is told, and ends when its worker has stopped it.
             asked = answer.status in ("pending", "processing")
-            said = "is asked to stop" if asked else answer.status
+            said = "is asked to stop" if asked else str(answer.status)
+            if not (answer.changed or asked):
+                said = f"had ended before: {said}"
             console().print(f"{answer.id}  {said}", soft_wrap=True)
         return 0
 

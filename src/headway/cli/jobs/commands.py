@@ -52,11 +52,20 @@ def _caller(project: Path | None, service: bool, as_json: bool) -> Caller:
     return Caller(project, service, as_json)
 
 
-@app.command()
+@app.command(
+    epilog="""\b
+Examples:
+  headway submit cv.parse --bucket cvs --file cv=cv.pdf --watch
+  headway submit profile.export --set language=de --set contact=false
+  headway submit cv.parse --bucket cvs --file cv=cv.pdf --json | jq -r .id"""
+)
 def submit(
-    kind: Annotated[str, typer.Argument(help="The job's kind, such as cv.parse.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="The job's kind, such as cv.parse.")],
     payload: Annotated[
-        str | None, typer.Argument(help="JSON, @FILE with JSON, or - for standard input; {} when omitted.")
+        str | None,
+        typer.Argument(
+            metavar="PAYLOAD", help="JSON, @FILE with JSON, or - for standard input; {} when omitted."
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Put a value into the payload.")
@@ -114,7 +123,7 @@ def submit(
     submit_job(caller, kind, content, paths, fields, watch=watch, wait_s=timeout)
 
 
-@app.command()
+@app.command(short_help="Show jobs live until they end.")
 def watch(
     jobs: Annotated[
         list[str] | None, typer.Argument(metavar="[JOB]...", help="The jobs' ids; all of yours with --all.")
@@ -188,7 +197,7 @@ def list_(
     list_jobs(caller, filters)
 
 
-@app.command()
+@app.command(short_help="Show everything about a job.")
 def show(
     job: JobArgument,
     project: ProjectOption = None,
@@ -201,7 +210,7 @@ def show(
     show_job(_caller(project, service, as_json), job)
 
 
-@app.command()
+@app.command(short_help="Wait for a job's end, and print its result.")
 def result(
     job: JobArgument,
     timeout: TimeoutOption = None,
@@ -216,10 +225,12 @@ def result(
     print_result(_caller(project, service, as_json), job, timeout_s=timeout, out=out)
 
 
-@app.command()
+@app.command(short_help="Download a job's files.")
 def download(
     job: JobArgument,
-    name: Annotated[str | None, typer.Argument(help="Which file; all outputs when omitted.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which file; all outputs when omitted.")
+    ] = None,
     to: Annotated[Path, typer.Option("--to", help="The file or folder to write to.")] = Path(),
     keep: Annotated[bool, typer.Option("--keep", help="Never replace a file that is there.")] = False,
     project: ProjectOption = None,
@@ -232,7 +243,7 @@ def download(
     download_files(_caller(project, service, as_json), job, name, to, replace=not keep)
 
 
-@app.command()
+@app.command(short_help="Cancel jobs.")
 def cancel(
     jobs: JobsArgument,
     reason: Annotated[str | None, typer.Option(help="For whoever wonders.")] = None,
@@ -246,7 +257,7 @@ def cancel(
     cancel_jobs(_caller(project, service, as_json), jobs, reason)
 
 
-@app.command()
+@app.command(short_help="Run a job that has ended once more.")
 def retry(
     job: JobArgument,
     from_step: Annotated[
@@ -267,8 +278,10 @@ def retry(
 @app.command()
 def signal(
     job: JobArgument,
-    name: Annotated[str, typer.Argument(help="The signal's name.")],
-    payload: Annotated[str | None, typer.Argument(help="JSON, @FILE, or - for standard input.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The signal's name.")],
+    payload: Annotated[
+        str | None, typer.Argument(metavar="PAYLOAD", help="JSON, @FILE, or - for standard input.")
+    ] = None,
     project: ProjectOption = None,
     service: ServiceOption = False,
     as_json: JsonOption = False,
@@ -319,7 +332,7 @@ def whoami(
     who_am_i(_caller(project, service, as_json))
 
 
-@app.command()
+@app.command(short_help="Say what a project lacks, and what to do.")
 def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures too.")] = False,
     project: ProjectOption = None,

@@ -12,7 +12,11 @@ from typing import Any
 
 from headway.errors import InvalidRequest
 
-__all__ = ["read_decimal", "read_files", "read_moment", "read_payload"]
+__all__ = ["WrongArgument", "read_decimal", "read_files", "read_moment", "read_payload"]
+
+
+class WrongArgument(InvalidRequest):
+    """A value on the command line makes no sense; nothing was sent."""
 
 
 def read_payload(text: str | None, assignments: Sequence[str] = ()) -> Any:
@@ -23,7 +27,7 @@ def read_payload(text: str | None, assignments: Sequence[str] = ()) -> Any:
         assignments: ``name=value`` each, put into the object; the value is JSON if it can be, else text.
 
     Raises:
-        InvalidRequest: it is no JSON, or no object although there are assignments.
+        WrongArgument: it is no JSON, or no object although there are assignments.
     """
     payload = _json(text) if text is not None else {}
     for assignment in assignments:
@@ -48,7 +52,7 @@ def read_files(given: Sequence[str]) -> dict[str, Path]:
         given: ``name=path`` each.
 
     Raises:
-        InvalidRequest: one is none, or a name comes twice.
+        WrongArgument: one is none, or a name comes twice.
     """
     files: dict[str, Path] = {}
     for entry in given:
@@ -71,7 +75,7 @@ def read_moment(text: str | None, option: str) -> datetime | None:
         option: Its name in errors.
 
     Raises:
-        InvalidRequest: it is none.
+        WrongArgument: it is none.
     """
     if text is None:
         return None
@@ -92,7 +96,7 @@ def read_decimal(text: str | None, option: str) -> Decimal | None:
         option: Its name in errors.
 
     Raises:
-        InvalidRequest: it is none.
+        WrongArgument: it is none.
     """
     if text is None:
         return None
@@ -106,15 +110,15 @@ def read_decimal(text: str | None, option: str) -> Decimal | None:
 
 
 def _json(text: str) -> Any:
-    if text == "-":
-        source, text = "standard input", sys.stdin.read()
-    elif text.startswith("@"):
-        source = text[1:]
-        text = Path(source).read_text("utf-8")
-    else:
-        source = "PAYLOAD"
+    source = "standard input" if text == "-" else text[1:] if text.startswith("@") else "PAYLOAD"
     try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif text.startswith("@"):
+            text = Path(source).read_text("utf-8")
         return json.loads(text)
+    except UnicodeDecodeError:
+        raise _wrong("payload", f"{source} is no text in UTF-8", "Save it as JSON in UTF-8.") from None
     except (ValueError, RecursionError) as error:
         place = (
             f" at line {error.lineno}, column {error.colno}"
@@ -124,5 +128,5 @@ def _json(text: str) -> Any:
         raise _wrong("payload", f"{source} is no JSON{place}", 'Quote it: \'{"language": "en"}\'.') from None
 
 
-def _wrong(field: str, reason: str, hint: str) -> InvalidRequest:
-    return InvalidRequest(f"{field}: {reason}", hint=hint, code="HW100", details=field)
+def _wrong(field: str, reason: str, hint: str) -> WrongArgument:
+    return WrongArgument(f"{field}: {reason}", hint=hint, code="HW100", details=field)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from headway.cli.jobs.running import Caller, console, print_json, run_command
+from headway.cli.jobs.running import Caller, console, print_json, print_table, run_command
 
 if TYPE_CHECKING:
     from headway.client.headway import AsyncHeadway
     from headway.core.job import JobRecord
 
-__all__ = ["STYLES", "list_jobs"]
+__all__ = ["STYLES", "list_jobs", "waiting"]
 
 STYLES = {
     "pending": "yellow",
@@ -21,6 +21,12 @@ STYLES = {
     "cancelled": "dim",
 }
 """The colour of each status."""
+
+_ID_WIDTH = 36
+_GAP = 2
+_LEAST_MESSAGE = 16
+# What a narrow terminal goes without, in this order; ids and statuses stay.
+_DROPPED = ("message", "stage", "%", "age", "kind")
 
 
 def list_jobs(caller: Caller, filters: Mapping[str, Any]) -> None:
@@ -49,29 +55,86 @@ def _table(jobs: tuple[JobRecord, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from headway.display.plain_text import one_line, safe_text
-
     screen = console()
     if not jobs:
         screen.print("no jobs", style="dim")
         return
+    rows = [_row(job) for job in jobs]
+    columns = _columns_for(screen.width, rows)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("id", "kind", "status", "%", "stage", "age", "message"):
-        table.add_column(heading, no_wrap=heading != "message", justify="right" if heading == "%" else "left")
-    # What is printed into a pipe is read by programs: never cut an id there.
-    table.columns[0].min_width = 36
-    for job in jobs:
-        said = job.error.message if job.error is not None and job.status == "failed" else job.message
+    for heading, width in columns.items():
+        justify: Literal["left", "right"] = "right" if heading == "%" else "left"
+        # Only what is said may be cut, never an id.
+        least = None if heading == "message" else width
+        table.add_column(heading, no_wrap=True, justify=justify, min_width=least)
+    for row in rows:
         table.add_row(
-            str(job.id),
-            safe_text(job.kind),
-            Text(job.status, style=STYLES[job.status]),
-            f"{job.percent:.0f}",
-            Text(safe_text(job.stage or "")),
-            _age(job),
-            Text(one_line(said or "", 80)),
+            *(Text(row[name], style=STYLES[row[name]] if name == "status" else "") for name in columns)
         )
-    screen.print(table)
+    screen.width = max(screen.width, _ID_WIDTH)
+    print_table(screen, table)
+
+
+def _row(job: JobRecord) -> dict[str, str]:
+    """What each column says of a job, each text on one line."""
+    from headway.display.plain_text import one_line, safe_text
+
+    return {
+        "id": str(job.id),
+        "kind": safe_text(job.kind),
+        "status": job.status,
+        "%": f"{job.percent:.0f}",
+        # Where a job stood last says nothing once it is done.
+        "stage": "" if job.status == "completed" else safe_text(job.stage or ""),
+        "age": _age(job),
+        "message": one_line(_said(job), 500),
+    }
+
+
+def _said(job: JobRecord) -> str:
+    if job.status == "failed" and job.error is not None:
+        return job.error.message
+    if job.status == "cancelled":
+        return job.cancel_reason or ""
+    if job.status == "pending" and (waits := waiting(job)):
+        return waits
+    return "" if job.status == "completed" else job.message or ""
+
+
+def waiting(job: JobRecord) -> str | None:
+    """What a pending job waits for; ``None`` when only for a worker.
+
+    Args:
+        job: As it is.
+    """
+    from datetime import UTC, datetime
+
+    from headway.display.durations import short_duration
+    from headway.display.plain_text import one_line
+
+    if job.waiting_for == "children":
+        return "waits for its children"
+    if job.waiting_for == "signal":
+        return f"waits for the signal {one_line(job.waiting_on)}"
+    left = (job.run_at - datetime.now(UTC)).total_seconds()
+    return f"starts in {short_duration(left)}" if left > 1 else None
+
+
+def _columns_for(room: int, rows: list[dict[str, str]]) -> dict[str, int]:
+    """The columns that there is room for, and how wide they are at least."""
+    from rich.cells import cell_len
+
+    widths = {
+        name: max(cell_len(name), *(cell_len(row[name]) for row in rows))
+        for name in rows[0]
+        if any(row[name] for row in rows)
+    }
+    if "message" in widths:
+        widths["message"] = min(widths["message"], _LEAST_MESSAGE)
+    for name in _DROPPED:
+        if sum(widths.values()) + _GAP * (len(widths) - 1) > room:
+            widths.pop(name, None)
+    return widths
 
 
 def _age(job: JobRecord) -> str:

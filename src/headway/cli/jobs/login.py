@@ -93,5 +93,5 @@ def _tell(as_json: bool, url: str, user_id: str | None, email: str | None) -> No
     if as_json:
         print_json({"url": url, "user_id": user_id, "email": email, "service": user_id is None})
         return
-    who = "the service role" if user_id is None else f"{email or 'user'} ({user_id})"
+    who = "the service role" if user_id is None else f"{email} ({user_id})" if email else f"user {user_id}"
     console().print(f"{who} at {url}", markup=False, soft_wrap=True)

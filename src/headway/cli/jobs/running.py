@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +18,23 @@ from headway.errors import HeadwayError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from headway.client.headway import AsyncHeadway
 
-__all__ = ["Caller", "console", "print_json", "print_json_line", "quieten", "refusing", "run_command"]
+__all__ = [
+    "Caller",
+    "console",
+    "print_json",
+    "print_json_line",
+    "print_table",
+    "quieten",
+    "refusing",
+    "run_command",
+]
+
+
+_UNCUT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,23 @@ def print_json_line(value: Any) -> None:
 
 
 def console() -> Console:
-    """Standard output, for people."""
+    """Standard output, for people; what goes into a pipe or a file is not cut to the width of a screen."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    cut = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if cut else _UNCUT)
+
+
+def print_table(screen: Console, table: Table) -> None:
+    """Print a table; into a pipe without the blanks that make its columns even at the right.
+
+    Args:
+        screen: From ``console``.
+        table: Of one row a line.
+    """
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as captured:
+        screen.print(table)
+    screen.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())

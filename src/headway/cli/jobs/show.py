@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headway.cli.jobs.listing import STYLES
-from headway.cli.jobs.running import Caller, console, print_json, run_command
+from headway.cli.jobs.listing import STYLES, waiting
+from headway.cli.jobs.running import Caller, console, print_json, print_table, run_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,8 +71,12 @@ def _print(
         screen.print(Text(f"{safe_text(job.error.code)}: {one_line(job.error.message, 500)}", style="red"))
         if job.error.hint:
             screen.print(Text(f"hint: {one_line(job.error.hint, 500)}", style="dim"))
-    elif job.message:
+    elif job.cancel_reason:
+        screen.print(Text(f"reason: {one_line(job.cancel_reason, 500)}"))
+    elif job.message and job.status != "completed":
         screen.print(Text(one_line(job.message, 500)))
+    if job.status == "pending" and (waits := waiting(job)):
+        screen.print(Text(waits, style="yellow"))
     if job.metrics:
         screen.print(
             Text("  ".join(f"{one_line(k)}={one_line(v)}" for k, v in job.metrics.items()), style="dim")
@@ -111,13 +115,13 @@ def _print(
                 record.provider,
                 record.model or "",
                 f"{record.quantity.normalize():f} {record.unit}",
-                f"{record.cost.normalize():f}",
+                f"${record.cost.normalize():f}",
             )
             for record in usage
         ),
     )
     if job.cost is not None and usage:
-        screen.print(f"  in all {job.cost.spent.normalize():f}", style="dim")
+        screen.print(f"  in all ${job.cost.spent.normalize():f}", style="dim")
     _section(screen, "timeline", (_event(event, timeline[0]) for event in timeline))
 
 
@@ -126,11 +130,14 @@ def _stages(screen: Console, job: Snapshot) -> None:
 
     from headway.core.feed import Update
     from headway.display.board import Board
+    from headway.display.flow import flowing
 
     card = Board(lambda: 0.0).take(Update(job, snapshot=job))
     signs = {"done": "✓", "now": "●", "todo": "○", "failed": "✗"}
     if card.stages:
-        screen.print(Text("  ".join(f"{signs[mark.state]} {mark.label}" for mark in card.stages)))
+        marks = (Text(f"{signs[mark.state]} {mark.label}") for mark in card.stages)
+        for line in flowing(marks, screen.width):
+            screen.print(line)
 
 
 def _section(screen: Console, heading: str, rows: Iterable[tuple[str, ...]]) -> None:
@@ -144,7 +151,7 @@ def _section(screen: Console, heading: str, rows: Iterable[tuple[str, ...]]) -> 
         table.add_row("", *(Text(one_line(cell, 300)) for cell in row))
     if table.row_count:
         screen.print(f"\n{heading}", style="bold")
-        screen.print(table)
+        print_table(screen, table)
 
 
 def _event(event: JobEvent, first: JobEvent) -> tuple[str, ...]:
