@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,9 @@ __all__ = ["Answer", "read_answer", "said_later"]
 
 _STARTED = {"workflow was started", "workflow got started."}
 _LONGEST_TITLE = 500
+# No page begins like this, and n8n's "Respond to Webhook" calls whatever text it sends HTML.
+_JSON = re.compile(r"\s*(?:\[\s*)?\{\s*\"")
+_FENCE = "```"
 
 
 class Answer(BaseModel):
@@ -58,7 +62,8 @@ def read_answer(body: bytes, content_type: str) -> Answer:
     """What a body says.
 
     JSON is ``{"html": ..., "title": ...}`` or ``{"error": ..., "retryable": ...}``, alone or as the only item
-    of a list, which is how n8n answers with its items; anything called ``text/html`` is the document itself.
+    of a list, which is how n8n answers with its items; anything else that is called ``text/html`` is the
+    document itself. A fence that a model has put around the document is no part of it.
 
     Args:
         body: The whole body.
@@ -68,19 +73,29 @@ def read_answer(body: bytes, content_type: str) -> Answer:
         InvalidRequest: it is neither; names what is wrong and never shows the content.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    answer = Answer(html=_decoded(body)) if kind == "text/html" else _from_json(body)
+    said = _decoded(body)
+    page = kind == "text/html" and not _JSON.match(said)
+    answer = Answer(html=said) if page else _from_json(said)
     for text in (answer.html, answer.title, answer.error):
         _refuse_unstorable(text)
     if answer.error is not None:
         answer = answer.model_copy(update={"html": None})
     elif not (answer.html or "").strip():
         raise _malformed("has neither html nor error")
-    return answer.model_copy(update={"title": _one_line(answer.title)})
+    html = _unfenced(answer.html) if answer.html else None
+    return answer.model_copy(update={"html": html, "title": _one_line(answer.title)})
 
 
-def _from_json(body: bytes) -> Answer:
+def _unfenced(html: str) -> str:
+    first, _, rest = html.strip().partition("\n")
+    if first.strip().lower() not in (_FENCE, f"{_FENCE}html") or not rest.endswith(_FENCE):
+        return html
+    return rest.removesuffix(_FENCE)
+
+
+def _from_json(text: str) -> Answer:
     try:
-        said: Any = json.loads(_decoded(body))
+        said: Any = json.loads(text)
     except (ValueError, RecursionError):
         raise _malformed("is not JSON") from None
     if isinstance(said, list) and len(said) == 1:

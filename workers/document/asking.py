@@ -78,9 +78,14 @@ async def obtain_document(ctx: Context, payload: DocumentPayload) -> Document:
         try:
             if answer is not None:
                 return await _document(ctx, answer, payload)
-        except Retry:
+        except Retry as failed:
             if calls >= _MOST_CALLS_PER_RUN:
-                raise
+                # Another attempt would only read the same answers again.
+                raise ApiError(
+                    f"{failed.message} (in {calls} calls)",
+                    hint="Look into the automation's log, then retry the job.",
+                    code=failed.code,
+                ) from None
         except ApiError:
             if call.run == ctx.job.run:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from headway import Context, RetryPolicy, Stage, Worker
@@ -9,6 +10,7 @@ from workers.document.asking import obtain_document
 from workers.document.callback_urls import CALLBACK_PATH
 from workers.document.callbacks import receive_callback
 from workers.document.payload import DocumentPayload, DocumentResult
+from workers.document.preview import preview_of
 from workers.document.storing import refuse_without_owner, store_document
 
 __all__ = ["generate_document", "worker"]
@@ -36,11 +38,13 @@ worker.route(CALLBACK_PATH, methods=["POST"])(receive_callback)
     description="Has an automation write an HTML document for a prompt, and makes it harmless.",
 )
 async def generate_document(ctx: Context, payload: DocumentPayload) -> DocumentResult:
-    """Ask, wait if need be, make harmless, store."""
+    """Ask, wait if need be, make harmless, show, store."""
     refuse_without_owner(ctx)
     document = await obtain_document(ctx, payload)
-    size = len(document.html.encode())
+    preview = await asyncio.to_thread(preview_of, document)
+    size = preview["bytes"]
     ctx.metrics(bytes=size, sandbox=document.sandbox)
+    await ctx.emit("document", preview)
     ctx.stage("saving", "Saving the document")
     identity = await ctx.step("save", store_document, ctx, document)
     return DocumentResult(document_id=identity, title=document.title, bytes=size)

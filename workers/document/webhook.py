@@ -102,7 +102,10 @@ class Automation:
     async def _follow(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> Reply:
         for _ in range(_MOST_REDIRECTS + 1):
             async with self._client.stream("POST", url, content=body, headers=headers) as response:
-                if response.status_code not in _REDIRECTS:
+                status = response.status_code
+                if status not in _REDIRECTS:
+                    if response.has_redirect_location:
+                        raise _led_astray(f"with HTTP {status}, which would turn the call into a GET")
                     return await self._read(response)
                 following = response.next_request
             if following is None:

@@ -24,6 +24,13 @@ JSON = "application/json; charset=utf-8"
         ("<p>x</p>", "text/html", "<p>x</p>", None),
         ("<p>x</p>", "Text/HTML; charset=utf-8", "<p>x</p>", None),
         ('{"html": "<p>x</p>", "title": "a\\n\\tb\\u0000\\u202e"}', JSON, "<p>x</p>", "a b"),
+        (' {\n "html": "<p>x</p>"}', "text/html; charset=utf-8", "<p>x</p>", None),
+        ('\ufeff[ { "html": "<p>x</p>"}]', "text/html", "<p>x</p>", None),
+        ("{{ name }} <p>x</p>", "text/html", "{{ name }} <p>x</p>", None),
+        ('{"html": "```html\\n<p>x</p>\\n```"}', JSON, "<p>x</p>\n", None),
+        ("\n``` \r\n<p>x</p>```\n\n", "text/html", "<p>x</p>", None),
+        ("```js\nx\n```", "text/html", "```js\nx\n```", None),
+        ("```html\n<p>x</p>", "text/html", "```html\n<p>x</p>", None),
         (json.dumps({"html": "<p>x</p>", "title": "t" * 600}), JSON, "<p>x</p>", "t" * 500),
     ],
 )
@@ -53,6 +60,13 @@ def test_anything_else_is_malformed_and_never_repeated(body: bytes) -> None:
     assert refused.value.code == "answer_malformed"
     assert refused.value.hint
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("body", [b'{"html": "<p>secret', b'{"output": "x"}', b'[{"html": ""}]'])
+def test_json_that_is_called_html_is_read_as_json(body: bytes) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_answer(body, "text/html")
+    assert refused.value.code == "answer_malformed"
 
 
 @given(st.binary(max_size=200), st.sampled_from(["", JSON, "text/html", "text/html; charset=x"]))

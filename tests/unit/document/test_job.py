@@ -110,6 +110,11 @@ async def test_a_prompt_becomes_a_harmless_document(
     assert recording.stages == ["asking", "writing", "checking", "saving"]
     assert recording.percents == sorted(recording.percents)
     assert recording.result.bytes == len(row["html"].encode()) == recording.metrics["bytes"]
+    (shown,) = recording.events
+    assert shown.name == "document"
+    assert (shown.data["title"], shown.data["bytes"]) == (SAMPLE["title"], recording.result.bytes)
+    assert shown.data["headings"][0] == {"level": 1, "text": "Onboarding handbook"}
+    assert "Headway sandbox" in shown.data["text"]
     assert recording.result.title == SAMPLE["title"]
     ((entry),) = recording.usage
     assert (entry.provider, entry.unit, entry.cost, entry.step) == (
@@ -260,7 +265,9 @@ async def test_an_automation_that_says_so_is_called_again_three_times_at_most(
     signals = {f"system.document_{n}": said for n in (1, 2, 3)}
     recording = await run(db, signals=signals)
     assert code_of(recording) == "automation_failed"
-    assert recording.outcome == "retried"
+    assert recording.outcome == "failed"
+    assert recording.error is not None
+    assert recording.error.message == "the automation has failed: The model is busy. (in 3 calls)"
     assert sandbox_server.sandbox.ledger.quantity("n8n", unit="execution") == 3
 
 
