@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate, groupby, pairwise, zip_longest
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -13,6 +14,9 @@ __all__ = ["Segment", "SpokenSegment", "TranscriptWindow", "merged", "placed", "
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d{1,6})?)", re.ASCII)
 _PLAIN = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)s?", re.ASCII)
 _SHORTEST = 0.5
+_BRIEFEST = 0.001
+# Characters' worth of time for a passage in which little or nothing is said.
+_WEIGHT_OF_SILENCE = 10
 
 
 def _seconds(value: object) -> object:
@@ -120,25 +124,36 @@ def placed(window: TranscriptWindow, start: float, end: float) -> list[Segment]:
 def merged(parts: Iterable[Iterable[Segment]]) -> list[Segment]:
     """All passages in order and numbered; none empty, none reaching into the next.
 
+    Models tell whole seconds: passages that begin in the same one share the time until the next.
+
     Args:
         parts: The passages of each part of the video.
     """
-    kept = sorted((s for part in parts for s in part if s.spoken or s.visual), key=lambda s: (s.start, s.end))
+    kept = sorted(
+        (
+            # The tables keep milliseconds.
+            s.model_copy(update={"start": round(s.start, 3)})
+            for part in parts
+            for s in part
+            if s.spoken or s.visual
+        ),
+        key=lambda s: (s.start, s.end),
+    )
+    groups = [list(group) for _, group in groupby(kept, key=lambda s: s.start)]
     result: list[Segment] = []
-    for place, segment in enumerate(kept):
-        following = kept[place + 1].start if place + 1 < len(kept) else None
-        end = max(segment.end, segment.start)
-        if following is not None and following > segment.start:
-            end = min(end, following)
-        if end - segment.start < _SHORTEST:
-            longest = segment.start + _SHORTEST
-            end = min(longest, following) if following is not None and following > segment.start else longest
-        # The tables keep milliseconds.
-        result.append(
-            segment.model_copy(
-                update={"position": place, "start": round(segment.start, 3), "end": round(end, 3)}
-            )
-        )
+    free = 0.0
+    for group, following in zip_longest(groups, groups[1:]):
+        start = max(group[0].start, free)
+        end = max(start + _SHORTEST * len(group), *(s.end for s in group))
+        if following is not None:
+            end = min(end, following[0].start)
+        length = max(end - start, _BRIEFEST * len(group))
+        weights = [max(len(s.spoken), _WEIGHT_OF_SILENCE) for s in group]
+        for segment, (before, until) in zip(group, pairwise(accumulate(weights, initial=0)), strict=True):
+            begins = round(start + length * before / sum(weights), 3)
+            free = max(round(start + length * until / sum(weights), 3), begins + _BRIEFEST)
+            place = {"position": len(result), "start": begins, "end": round(free, 3)}
+            result.append(segment.model_copy(update=place))
     return result
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
+from unicodedata import east_asian_width
 
 from webvtt import Caption, WebVTT
 from webvtt.errors import MalformedCaptionError, MalformedFileError
@@ -19,7 +21,7 @@ from workers.video.segments import Segment
 __all__ = ["InvalidSubtitles", "check", "subtitles"]
 
 _LINE = 42
-_CUE = 2 * _LINE
+_LINES = 2
 # Seconds; whatever is said in less could not be seen, and rounding might leave nothing of it.
 _BRIEFEST = 0.05
 
@@ -34,7 +36,14 @@ def subtitles(segments: Iterable[Segment]) -> str:
     Args:
         segments: In order; silent ones have no cue.
     """
-    captions = [caption for segment in segments for caption in _captions(segment)]
+    captions: list[Caption] = []
+    free = 0.0
+    for segment in segments:
+        if pieces := _pieces(segment.spoken):
+            # What was said in no time at all is shown all the same, and what follows waits for it.
+            start = max(segment.start, free)
+            free = max(segment.end, start + _BRIEFEST * len(pieces))
+            captions += _captions(pieces, start, free - start)
     text = WebVTT(captions=captions).content.rstrip("\n") + "\n"
     check(text, cues=len(captions))
     return text
@@ -68,24 +77,24 @@ def check(text: str, *, cues: int | None = None) -> None:
             raise InvalidSubtitles(f"cue {number} is empty")
 
 
-def _captions(segment: Segment) -> Iterator[Caption]:
-    pieces = _pieces(segment.spoken)
-    weight = sum(map(len, pieces))
-    start, length = segment.start, max(segment.end - segment.start, _BRIEFEST * len(pieces))
-    said = 0
-    for piece in pieces:
-        begins, said = start + length * said / weight, said + len(piece)
-        lines = [html.escape(line, quote=False) for line in _wrapped(piece, _LINE)]
-        yield Caption(_stamp(begins), _stamp(start + length * said / weight), lines)
+def _captions(pieces: list[list[str]], start: float, length: float) -> Iterator[Caption]:
+    """The pieces one after the other, each as long as it takes to be said."""
+    weights = [max(sum(map(len, lines)), _LINE // 2) for lines in pieces]
+    for lines, (before, until) in zip(pieces, pairwise(accumulate(weights, initial=0)), strict=True):
+        yield Caption(
+            _stamp(start + length * before / sum(weights)),
+            _stamp(start + length * until / sum(weights)),
+            [html.escape(line, quote=False) for line in lines],
+        )
 
 
-def _pieces(spoken: str) -> list[str]:
-    """What fits on the screen at once; nothing of what is said is lost."""
-    return _wrapped(" ".join(spoken.split()), _CUE)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False)
+def _pieces(spoken: str) -> list[list[str]]:
+    """What fits on the screen at once, as lines; nothing of what is said is lost."""
+    text = " ".join(spoken.split())
+    wide = sum(east_asian_width(character) in "WF" for character in text)
+    # Such characters take twice the room.
+    lines = textwrap.wrap(text, _LINE // 2 if 2 * wide > len(text) else _LINE, break_on_hyphens=False)
+    return [lines[place : place + _LINES] for place in range(0, len(lines), _LINES)]
 
 
 def _stamp(seconds: float) -> str:

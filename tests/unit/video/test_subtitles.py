@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -38,13 +39,51 @@ def test_long_passages_become_several_cues_of_two_lines_each() -> None:
     cues = WebVTT.from_string(text, strict=True).captions
     assert len(cues) > 3
     assert (cues[0].start, cues[-1].end) == ("00:00:10.000", "00:00:40.000")
-    assert all(len(cue.lines) <= 3 and all(len(line) <= 42 for line in cue.lines) for cue in cues)
+    assert all(len(cue.lines) <= 2 and all(len(line) <= 42 for line in cue.lines) for cue in cues)
     assert " ".join(" ".join(cue.lines) for cue in cues) == words
 
 
+@given(st.lists(st.text("abcdefgh", min_size=1, max_size=40), min_size=1, max_size=30))
+def test_no_words_are_so_long_that_they_need_a_third_line(words: list[str]) -> None:
+    text = subtitles([Segment(position=0, start=0, end=9, spoken=" ".join(words))])
+    cues = WebVTT.from_string(text, strict=True).captions
+    assert max(len(cue.lines) for cue in cues) <= 2
+    assert " ".join(" ".join(cue.lines) for cue in cues) == " ".join(words)
+
+
+def test_characters_that_are_twice_as_wide_have_half_as_many_to_the_line() -> None:
+    spoken = (
+        "これは長い字幕の例です。ボタンを押して設定を開き、次に進んでください。最後に保存を押してください。"
+    )
+    cues = WebVTT.from_string(
+        subtitles([Segment(position=0, start=0, end=9, spoken=spoken)]), strict=True
+    ).captions
+    assert all(len(line) <= 21 for cue in cues for line in cue.lines)
+    assert "".join("".join(cue.lines) for cue in cues) == spoken
+
+
+def test_passages_of_the_same_second_share_it() -> None:
+    window = heard(
+        ("00:05", "00:05", "Yes."),
+        ("00:05", "00:08", "And now the other thing, please."),
+        ("00:08", "00:12", "Done."),
+    )
+    segments = merged([placed(window, 0, 20)])
+    assert [s.spoken for s in segments] == ["Yes.", "And now the other thing, please.", "Done."]
+    assert [s.end for s in segments[:-1]] == [s.start for s in segments[1:]]
+    assert (segments[0].start, segments[1].end, segments[2].end) == (5, 8, 12)
+
+
+def test_what_no_one_could_have_said_in_that_time_is_shown_all_the_same() -> None:
+    window = heard(("00:05.000", "00:05.100", "word " * 300), ("00:05.100", "00:08", "x"))
+    cues = WebVTT.from_string(subtitles(merged([placed(window, 0, 20)])), strict=True).captions
+    assert (cues[0].start, cues[-1].lines, cues[-1].end) == ("00:00:05.000", ["x"], "00:00:08.000")
+
+
+MOMENT = st.floats(0, 90) | st.integers(0, 90).map(float)
 PASSAGE = st.tuples(
-    st.floats(0, 90),
-    st.floats(0, 90),
+    MOMENT,
+    MOMENT,
     st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
     | st.sampled_from(["-->", "<b>", "&", "NOTE x", "\n\n", "\x00"]),
 )
@@ -60,6 +99,7 @@ def test_whatever_a_model_answers_becomes_valid_subtitles(
     segments = merged([placed(window, 0, duration)])
     assert [s.position for s in segments] == list(range(len(segments)))
     assert all(s.end > s.start for s in segments)
+    assert all(one.end <= following.start for one, following in pairwise(segments))
     text = subtitles(segments)
     check(text)
     said = "".join("".join(cue.lines) for cue in WebVTT.from_string(text, strict=True).captions)
