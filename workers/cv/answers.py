@@ -21,7 +21,8 @@ _NOTHING = frozenset(
 _EMPTY: tuple[Any, ...] = (None, "", [])
 _YES = frozenset({"true", "yes", "y", "1"})
 _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s\-]+")
-_SEPARATORS = re.compile(r"\s*[;\n•]\s*|\s*,\s+(?![^()]*\))")
+_SEPARATOR = re.compile(r"[;\n•]|,(?=\s)")
+_BRACKET = re.compile(r"[()]")
 
 
 def _text(value: Any) -> Any:
@@ -42,11 +43,30 @@ def _texts(value: Any) -> Any:
     if value is None:
         return []
     if isinstance(value, str):
-        value = _SEPARATORS.split(value)
+        value = _parts(value)
     if isinstance(value, list | tuple):
         named = [_name_in(item) for item in value]
         return [text for text in map(_text, named) if text is not None]
     return value
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of one text that is a list; a comma within brackets divides nothing.
+
+    In one pass: a model can answer any text, of any length.
+    """
+    brackets = _BRACKET.finditer(text)
+    bracket = next(brackets, None)
+    parts: list[str] = []
+    start = 0
+    for separator in _SEPARATOR.finditer(text):
+        while bracket is not None and bracket.start() < separator.start():
+            bracket = next(brackets, None)
+        if separator[0] == "," and bracket is not None and bracket[0] == ")":
+            continue
+        parts.append(text[start : separator.start()])
+        start = separator.end()
+    return [*parts, text[start:]]
 
 
 def _name_in(item: Any) -> Any:

@@ -17,6 +17,8 @@ __all__ = ["Period", "is_ongoing", "read_date", "read_period", "read_year"]
 _EARLIEST = 1900
 # Degrees and contracts that end in the future are common; years beyond that are numbers of something else.
 _YEARS_AHEAD = 10
+# Nobody writes a date at such length; a model that repeats itself does, without an end.
+_LONGEST = 200
 
 _ONGOING = re.compile(
     r"\b(?:present|presently|now|current|currently|today|date|ongoing|continuing|heute|jetzt|aktuell|laufend|"
@@ -64,7 +66,7 @@ def read_date(text: str | None, today: date) -> str | None:
         text: In any language and any usual order.
         today: What two-digit years and years in the future are held against.
     """
-    if not text:
+    if not text or len(text) > _LONGEST:
         return None
     words = plain(text)
     words = re.sub(r"t\d{2}:\d{2}.*$", "", words.strip())
@@ -94,7 +96,7 @@ def read_year(text: str | None, today: date) -> int | None:
 
 def is_ongoing(text: str | None) -> bool:
     """Whether a text stands for a date that has not come: Present, heute, actuellement."""
-    return bool(text) and _ONGOING.search(plain(text or "")) is not None
+    return bool(text) and len(text or "") <= _LONGEST and _ONGOING.search(plain(text or "")) is not None
 
 
 def read_period(start: str | None, end: str | None, today: date) -> Period:
@@ -127,6 +129,8 @@ def read_period(start: str | None, end: str | None, today: date) -> Period:
 
 
 def _divided(text: str, today: date) -> tuple[str, str, bool]:
+    if len(text) > _LONGEST:
+        return text, "", False
     words = plain(text)
     if found := _SEASON_YEAR.match(words.strip()):
         year, short = found.groups()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 from openai.lib._pydantic import to_strict_json_schema
 from pydantic import ValidationError
 
+from workers.cv.answers import _BRACKET, _SEPARATOR, _parts
 from workers.cv.extraction import CvBiography, CvExtraction
 from workers.cv.interview.extraction import InterviewExtraction
 
@@ -86,3 +89,44 @@ def test_the_schemas_are_what_structured_outputs_take(model: Any) -> None:
                 check(value)
 
     check(schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Python; SQL\nGo • Rust", ["Python", "SQL", "Go", "Rust"]),
+        ("Python (Django, Flask), SQL , C", ["Python (Django, Flask)", "SQL", "C"]),
+        ("Pay 1,200 a day, Berlin", ["Pay 1,200 a day", "Berlin"]),
+        ("a, (b", ["a", "(b"]),
+        ("a, b) c, (d, e), f", ["a, b) c", "(d, e)", "f"]),
+        ("; ,  ;", []),
+    ],
+)
+def test_one_text_for_a_list_is_divided(text: str, parts: list[str]) -> None:
+    assert CvExtraction.model_validate({**EMPTY, "skills": text}).skills == parts
+
+
+def test_dividing_a_text_looks_at_each_part_once() -> None:
+    """Whatever a model answers: twice the text is twice the work."""
+
+    def lines_run(text: str) -> int:
+        count = 0
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal count
+            count += event == "line"
+            return trace if frame.f_code is _parts.__code__ else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            _parts(text)
+        finally:
+            sys.settrace(before)
+        return count
+
+    for piece in (", ", ", (", ", )", "(", ")", "; ", "  ", "a, b (c, d), "):
+        once, twice = lines_run(piece * 500), lines_run(piece * 1000)
+        assert twice <= 2 * once, piece
+    # The two expressions look at a character and the one after it: no text makes them go back.
+    assert (_SEPARATOR.pattern, _BRACKET.pattern) == ("[;\\n•]|,(?=\\s)", "[()]")

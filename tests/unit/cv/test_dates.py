@@ -116,3 +116,12 @@ def test_no_precision_is_lost_or_gained(moment: date) -> None:
         assert read_date(shown, TODAY) == moment.isoformat()
     for shown in (f"{moment:%Y-%m}", f"{moment:%m/%Y}", f"{moment:%B %Y}", f"{moment:%b. %Y}"):
         assert read_date(shown, TODAY) == moment.isoformat()[:7]
+
+
+@pytest.mark.parametrize("piece", ["1", "2019 ", "Present ", "x"])
+def test_what_never_ends_is_no_date(piece: str) -> None:
+    text = piece * 5000
+    assert read_date(text, TODAY) is None
+    assert read_year(text, TODAY) is None
+    assert not is_ongoing(text)
+    assert read_period(text, text, TODAY).unread == [text.strip()] * 2
