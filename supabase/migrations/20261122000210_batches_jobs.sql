@@ -132,6 +132,11 @@ create index jobs_delayed_idx on headway.jobs (run_at) where status = 'pending' 
 create index jobs_owner_idx on headway.jobs (owner_id, created_at desc) where owner_id is not null;
 create index jobs_organization_idx on headway.jobs (organization_id, created_at desc) where organization_id is not null;
 create index jobs_project_idx on headway.jobs (project_id, created_at desc) where project_id is not null;
+-- Lists that are watched: what has not ended, and what has ended since, whatever has gathered before.
+create index jobs_owner_ends_idx on headway.jobs (owner_id, finished_at) where owner_id is not null;
+create index jobs_organization_ends_idx on headway.jobs (organization_id, finished_at)
+  where organization_id is not null;
+create index jobs_project_ends_idx on headway.jobs (project_id, finished_at) where project_id is not null;
 create index jobs_parent_idx on headway.jobs (parent_id) where parent_id is not null;
 create index jobs_batch_idx on headway.jobs (batch_id) where batch_id is not null;
 create index jobs_retention_idx on headway.jobs (delete_after) where delete_after is not null;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, TypeVar, overload
-from uuid import UUID
 
 from headway.client.batch_watcher import BatchWatcher
 from headway.client.connection import Connected
@@ -58,9 +57,9 @@ class Watches(Connected):
     def watch_all(
         self,
         *,
-        user: UUID | None = None,
-        organization: UUID | None = None,
-        project: UUID | None = None,
+        user: Id | None = None,
+        organization: Id | None = None,
+        project: Id | None = None,
         active_only: bool = False,
         recent: int = 50,
         on_update: OnUpdate[JobUpdate] | None = None,
@@ -72,14 +71,17 @@ class Watches(Connected):
             organization: The organisation whose jobs are meant.
             project: The project whose jobs are meant.
             active_only: Begin with the jobs that have not ended; their ends are told.
-            recent: With how many ended jobs to begin, the latest.
+            recent: With how many ended jobs to begin, the latest; up to 500.
             on_update: As in ``watch``.
 
         Raises:
-            InvalidRequest: more than one is named, or none and nobody is signed in; from the iteration.
+            InvalidRequest: a value is wrong; or more than one is named, or none and nobody is signed in: that
+                comes from the iteration.
             Denied: the list may not be read; from the iteration.
         """
-        watcher = ListWatcher(user, organization, project, active_only=active_only, recent=recent)
+        named = {"user": user, "organization": organization, "project": project}
+        ids = (None if value is None else id_of(value, name) for name, value in named.items())
+        watcher = ListWatcher(*ids, active_only=active_only, recent=recent)
         return Watch(self.connection, watcher, on_update)
 
     def watch_batch(

@@ -10,6 +10,7 @@ import pytest
 
 from headway.errors import Denied, InvalidRequest
 
+from .gate import gate_to
 from .harness import DEAF_TO_TIME, QUICK, Ear, Shop
 
 
@@ -90,6 +91,53 @@ async def test_active_jobs_alone_or_with_the_latest_ends(shop: Shop) -> None:
     assert len(ended) >= 2
     await active.close()
     await with_ends.close()
+
+
+async def test_a_list_that_begins_with_nothing_reads_no_history(shop: Shop) -> None:
+    queue = await shop.kind()
+    client = await shop.person()
+    async with gate_to(shop.stack.url) as gate:
+        hw = await shop.headway(client)
+        batch = await hw.submit_many([{"kind": queue.kind} for _ in range(510)], batch_name="past")
+        assert await batch.cancel() == 510
+        watching = await shop.headway(
+            url=gate.url, key=shop.stack.keys.publishable_key, access_token=await shop.token(client)
+        )
+        ear = Ear(watching.watch_all(active_only=True))
+
+        def later_readings() -> list[str]:
+            return [path for path in gate.requests if "order=updated_at" in path]
+
+        # Realtime does not pass this gate, so it reads again and again.
+        await shop.until(lambda: len(later_readings()) >= 4)
+        assert all("updated_at=gte." in path for path in later_readings())
+        job = await hw.submit(queue.kind)
+        await ear.until(lambda e: told(e, job.id, "pending"))
+        await job.cancel()
+        await ear.until(lambda e: told(e, job.id, "cancelled"))
+        assert {update.job.id for update in ear.updates} == {job.id}
+        await ear.close()
+
+
+async def test_what_is_no_list_is_refused_by_name(shop: Shop) -> None:
+    hw = await shop.headway()
+    for wrong, field in (
+        ({"user": "me"}, "user"),
+        ({"organization": "acme"}, "organization"),
+        ({"project": 7}, "project"),
+        ({"recent": -1}, "recent"),
+        ({"recent": 501}, "recent"),
+    ):
+        with pytest.raises(InvalidRequest, match=field) as refusal:
+            hw.watch_all(**wrong)
+        assert refusal.value.details == field
+    me = await hw.connection.owner()
+    assert me is not None
+    queue = await shop.kind()
+    job = await hw.submit(queue.kind)
+    # An id may be text, in capitals too.
+    async with hw.watch_all(user=me.upper()) as watch:
+        assert (await anext(watch)).job.id == job.id
 
 
 @pytest.mark.parametrize("realtime", [True, False], ids=["with realtime", "without"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, TypeVar, overload
-from uuid import UUID
 
 from headway.client.filters import Id
 from headway.client.sync.runner import HasRunner
@@ -38,9 +37,9 @@ class SyncWatches(HasRunner):
     def watch_all(
         self,
         *,
-        user: UUID | None = None,
-        organization: UUID | None = None,
-        project: UUID | None = None,
+        user: Id | None = None,
+        organization: Id | None = None,
+        project: Id | None = None,
         active_only: bool = False,
         recent: int = 50,
         on_update: OnUpdate[JobUpdate] | None = None,
