@@ -16,7 +16,8 @@ __all__ = ["pieces_of"]
 
 # Beyond this many heights between two characters, they belong to different columns.
 _WIDEST_GAP = 1.6
-_HYPHEN_AT_LINE_END = 0xFFFE
+# What pdfium makes of a hyphen at the end of a line; older ones and newer ones.
+_HYPHENS_AT_LINE_END = (0xFFFE, 0x0002)
 _HIGHEST = 0x10FFFF
 _MIRROR = str.maketrans("()[]", ")(][")
 
@@ -52,7 +53,7 @@ def pieces_of(textpage: pypdfium2.PdfTextPage) -> Iterator[Piece]:
     box = pdfium.FS_RECTF()
     for number in range(textpage.count_chars()):
         code = pdfium.FPDFText_GetUnicode(textpage, number)
-        character = "-" if code == _HYPHEN_AT_LINE_END else chr(code) if 0 < code <= _HIGHEST else ""
+        character = "-" if code in _HYPHENS_AT_LINE_END else chr(code) if 0 < code <= _HIGHEST else ""
         if character in ("\r", "\n") or not pdfium.FPDFText_GetLooseCharBox(
             textpage, number, ctypes.byref(box)
         ):

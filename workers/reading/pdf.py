@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 import pypdfium2
@@ -20,6 +22,7 @@ __all__ = ["read_pdf"]
 
 _FEWEST_CHARACTERS = 40
 _MOST_LINKS = 200
+_BEFORE_ADDRESS = re.compile(r"^(?:mailto:|https?://)(?:www\.)?")
 
 
 def read_pdf(path: Path, limits: Limits, pictures: Path) -> tuple[str, int, int]:
@@ -44,17 +47,21 @@ def read_pdf(path: Path, limits: Limits, pictures: Path) -> tuple[str, int, int]
     if count > limits.most_pages:
         raise Unreadable("file_too_long", f"{count} pages, and {limits.most_pages} are read at most")
     texts: list[str] = []
+    links: dict[str, None] = {}
     scanned: list[int] = []
     characters = 0
     for number in range(count):
         try:
             page = document[number]
-            text = _text_of(document, page)
+            text = _text_of(page)
+            found = [link for link in _links(document, page) if link not in links]
+            found = found[: _MOST_LINKS - len(links)]
+            links |= dict.fromkeys(found)
         except pypdfium2.PdfiumError:
             # One broken page does not make the others unreadable.
             texts.append("")
             continue
-        characters += len(text)
+        characters += len(text) + sum(map(len, found))
         if characters > limits.most_characters:
             raise Unreadable("file_too_long", f"more than {limits.most_characters:,} characters of text")
         if _is_scanned(text, page):
@@ -69,16 +76,23 @@ def read_pdf(path: Path, limits: Limits, pictures: Path) -> tuple[str, int, int]
     for place, number in enumerate(scanned, start=1):
         save_picture(_rendered(document[number], limits), pictures / f"{place}.jpg", limits)
     # A job may begin on one page and go on on the next: what a page ends with is no end of a paragraph.
-    return "\n".join(_plain(text) for text in texts if text), count, len(scanned)
+    whole = "\n".join(_plain(text) for text in texts if text)
+    hidden = _unsaid(links, whole)
+    whole = "\n".join([whole, "", "Links", *hidden]).strip() if hidden else whole
+    return whole, count, len(scanned)
 
 
-def _text_of(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> str:
+def _text_of(page: pypdfium2.PdfPage) -> str:
     textpage = page.get_textpage()
     pieces = list(pieces_of(textpage))
     textpage.close()
-    text = reading_order(pieces)
-    links = [link for link in _links(document, page) if link not in text]
-    return "\n".join([text, *links]) if links else text
+    return reading_order(pieces)
+
+
+def _unsaid(links: Iterable[str], text: str) -> list[str]:
+    """The addresses that the text does not say: most links only repeat what they stand on."""
+    said = "".join(text.casefold().split())
+    return [link for link in links if _BEFORE_ADDRESS.sub("", link.casefold()).rstrip("/") not in said]
 
 
 def _links(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> list[str]:
@@ -92,6 +106,8 @@ def _links(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> list[str
             buffer = ctypes.create_string_buffer(size)
             pdfium.FPDFAction_GetURIPath(document, action, buffer, size)
             address = buffer.value.decode("utf-8", "ignore")
+            if address.startswith("mailto:"):
+                address = address.partition("?")[0]
             if address.startswith(("https://", "http://", "mailto:")) and address not in found:
                 found.append(address)
     return found

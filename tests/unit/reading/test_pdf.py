@@ -1,0 +1,77 @@
+"""What a page says beside its letters: hyphens at the ends of lines, addresses behind links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpdf import FPDF
+from fpdf.enums import XPos, YPos
+
+from workers.reading.limits import Limits
+from workers.reading.pdf import read_pdf
+
+DOWN = {"new_x": XPos.LMARGIN, "new_y": YPos.NEXT}
+
+
+def page(pdf: FPDF, *lines: str | tuple[str, str]) -> None:
+    pdf.add_page()
+    pdf.set_font("helvetica", size=11)
+    for line in lines:
+        text, link = (line, "") if isinstance(line, str) else line
+        pdf.cell(pdf.get_string_width(text) + 2, 6, text, link=link, **DOWN)  # type: ignore[arg-type]
+
+
+def text_of(pdf: FPDF, tmp_path: Path) -> str:
+    path = tmp_path / "cv.pdf"
+    path.write_bytes(bytes(pdf.output()))
+    return read_pdf(path, Limits(), tmp_path)[0]
+
+
+def test_a_hyphen_at_the_end_of_a_line_is_kept(tmp_path: Path) -> None:
+    pdf = FPDF()
+    page(
+        pdf,
+        "A profile that has a long address: www.linkedin.com/in/daan-",
+        "vd-berg, and a state-of-the-",
+        "art machine of the first order in a town by the sea",
+    )
+    assert text_of(pdf, tmp_path).splitlines() == [
+        "A profile that has a long address: www.linkedin.com/in/daan-",
+        "vd-berg, and a state-of-the-",
+        "art machine of the first order in a town by the sea",
+    ]
+
+
+def test_addresses_behind_links_stand_at_the_end_and_once(tmp_path: Path) -> None:
+    pdf = FPDF()
+    page(
+        pdf,
+        "Ada Lovelace, engineer of the first hour and of many later ones",
+        ("ada@example.com", "mailto:ada@example.com?subject=Hello"),
+        ("linkedin.com/in/ada", "https://www.linkedin.com/in/ada/"),
+        ("My profile", "https://github.com/ada"),
+        ("Run it", "javascript:alert(1)"),
+        "Engineer, Babbage and Company, from the year 1840 to",
+    )
+    page(pdf, "the year 1845, with machines of brass", ("Write", "mailto:countess@example.org"))
+    assert text_of(pdf, tmp_path).splitlines()[-7:] == [
+        "Engineer, Babbage and Company, from the year 1840 to",
+        "the year 1845, with machines of brass",
+        "Write",
+        "",
+        "Links",
+        "https://github.com/ada",
+        "mailto:countess@example.org",
+    ]
+
+
+def test_a_picture_with_links_is_still_a_picture(tmp_path: Path) -> None:
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.rect(10, 10, 100, 100, style="F")
+    pdf.link(10, 10, 100, 100, "https://example.com/a-rather-long-address-of-a-person")
+    path = tmp_path / "cv.pdf"
+    path.write_bytes(bytes(pdf.output()))
+    text, pages, pictures = read_pdf(path, Limits(), tmp_path)
+    assert (pages, pictures) == (1, 1)
+    assert text == "Links\nhttps://example.com/a-rather-long-address-of-a-person"
