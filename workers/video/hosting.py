@@ -6,19 +6,21 @@ Source: https://ai.google.dev/gemini-api/docs/files (files live 48 hours, unless
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 from google import genai
-from google.genai import errors, types
+from google.genai import types
 
 from headway import ApiError, Context, InvalidRequest
 from workers.llm.clients import gemini_client
 from workers.llm.gemini_adapter import GeminiAdapter
 from workers.llm.retries import Passing, patiently
 from workers.llm.settings import LlmSettings
+from workers.video.detached import detached
+from workers.video.leftovers import delete, earlier_names, leftovers, name_of
 from workers.video.settings import VideoSettings
 from workers.video.source import Aborted, PulledFile, VideoSource
 from workers.video.uploading import upload_client
@@ -27,11 +29,12 @@ __all__ = ["HostedVideo", "hosted"]
 
 T = TypeVar("T")
 
-_MISSING = (403, 404)
-# Cancelled jobs have to be gone in two seconds; what could not be deleted in this time goes by itself after
-# 48 hours.
-_FAREWELL_S = 1.2
-_EARLIER = 10
+# A cancelled job's handler has 0.8 seconds, in the middle of an upload too; what could not be deleted in this
+# time is found by the next video's execution, and goes by itself after 48 hours.
+_UNHAND_S = 0.2
+_HURRIED_S = 0.5
+_FAREWELL_S = 3.0
+_SWEEP_S = 10.0
 _FIRST_LOOK_S = 0.25
 
 
@@ -62,7 +65,7 @@ class HostedVideo:
     """As ``hosted`` gives it.
 
     Its name at the provider follows from job and execution, so that a later execution can delete what a
-    killed one has left behind, and none can delete what another one uses.
+    killed one has left behind (``workers.video.leftovers``), and none can delete what another one uses.
     """
 
     def __init__(
@@ -85,6 +88,8 @@ class HostedVideo:
         self._file: types.File | None = None
         self._lock = asyncio.Lock()
         self._begun = False
+        self._name = name_of(ctx.job.id, ctx.job.attempt)
+        self._earlier = earlier_names(ctx.job.id, ctx.job.attempt)
 
     async def ready(self) -> types.File:
         """The file, once the provider has prepared it; uploaded on the first call.
@@ -103,39 +108,44 @@ class HostedVideo:
             return self._file
 
     async def close(self) -> None:
-        """Delete the file, if there is one; never fails."""
-        if self._begun:
-            self._begun, self._file = False, None
-            try:
-                async with asyncio.timeout(_FAREWELL_S):
-                    await self._delete(self._name(self._ctx.job.attempt))
-            except Exception as error:  # noqa: BLE001 - the job is over, and the provider deletes it in two days
-                self._ctx.log.warning(
-                    "the video could not be deleted at the provider: %s", type(error).__name__
-                )
-
-    def _name(self, attempt: int) -> str:
-        # At most 40 characters after the slash.
-        return f"files/{self._ctx.job.id.hex}-{attempt}"
+        """Delete the file, if there is one, and those of executions before; never fails."""
+        names = [self._name] if self._begun else []
+        self._begun, self._file = False, None
+        await self._delete([*names, *self._earlier], _HURRIED_S if self._ctx.cancelled else _FAREWELL_S)
 
     async def _sweep(self) -> None:
-        """Delete what executions before this one could not."""
-        first = max(1, self._ctx.job.attempt - _EARLIER)
-        for attempt in range(first, self._ctx.job.attempt):
-            await self._patiently(partial(self._delete, self._name(attempt)))
-
-    async def _delete(self, name: str) -> None:
+        """Delete what others have left: executions of this job that were killed, and jobs that have ended."""
+        await self._delete(self._earlier, _SWEEP_S)
         try:
-            await self._client.aio.files.delete(name=name)
-        except errors.APIError as error:
-            if error.code not in _MISSING:
-                raise
+            async with asyncio.timeout(_SWEEP_S):
+                left = await leftovers(self._ctx, self._client)
+        except Exception as error:  # noqa: BLE001 - another job's file is no reason for this one to fail
+            self._ctx.log.debug("leftovers could not be looked for: %s", type(error).__name__)
+        else:
+            await self._delete(left, _SWEEP_S)
+
+    async def _delete(self, names: Sequence[str], seconds: float) -> None:
+        if not names:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                outcomes = await asyncio.gather(
+                    *(delete(self._client, name) for name in names), return_exceptions=True
+                )
+        except TimeoutError as error:
+            outcomes = [error]
+        faults = [type(outcome).__name__ for outcome in outcomes if isinstance(outcome, Exception)]
+        if faults:
+            # The next video's execution finds it, and the provider deletes it in two days.
+            self._ctx.log.warning("a video could not be deleted at the provider: %s", faults[0])
+        elif names is self._earlier:
+            self._earlier = []
 
     async def _upload(self, source: VideoSource) -> types.File:
-        name = self._name(self._ctx.job.attempt)
+        name = self._name
         if self._begun:
             # A try before this one may have arrived although its answer was lost.
-            await self._delete(name)
+            await delete(self._client, name)
         self._begun = True
         config = types.UploadFileConfig(
             name=name, mime_type=source.content_type, display_name=f"Headway job {self._ctx.job.id}"
@@ -151,14 +161,12 @@ class HostedVideo:
                     raise Aborted
                 return sent
 
-            sending = asyncio.ensure_future(asyncio.to_thread(send))
+            sending = detached(send, name="headway video upload")
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
                 file.abort()
-                await asyncio.wait({sending}, timeout=_FAREWELL_S)
-                if sending.done():
-                    sending.exception()
+                await asyncio.wait({sending}, timeout=_UNHAND_S)
                 raise
 
     async def _prepared(self, file: types.File) -> types.File:

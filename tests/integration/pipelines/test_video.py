@@ -163,6 +163,24 @@ async def test_a_cancelled_job_leaves_nothing_at_the_provider(office: Office, vi
     assert await files_at_the_provider(office) == []
 
 
+async def test_what_could_not_be_deleted_goes_with_the_next_video(office: Office, video: Path) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    project = await owner.project()
+    sandbox.faults.add("timeout", path="generateContent", seconds=600)
+    job = await submit(owner, project, video)
+    await until(lambda: sandbox.requests.of(GENERATE) == 1)
+    sandbox.faults.add("503", path=f"files/{job.id.hex}")
+    await job.cancel()
+    with pytest.raises(JobCancelled):
+        await job.result(timeout=PATIENCE_S)
+    await until(lambda: sandbox.requests.as_dict()["faults"].get("503") == 1)
+    sandbox.faults.clear()
+    assert await files_at_the_provider(office) == [f"files/{job.id.hex}-1"]
+    await (await submit(owner, project, video)).result(timeout=PATIENCE_S)
+    assert await files_at_the_provider(office) == []
+
+
 async def test_faults_that_pass_are_outlived(office: Office, video: Path) -> None:
     owner = await office.somebody()
     faults = office.sandbox.sandbox.faults

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from headway import JobCancelled
 from support.workers import running_worker
 from workers.video.samples.make_sample import make_video
 
 from .harness import PATIENCE_S, Office, until
-from .videos import GENERATE, files_at_the_provider, made, submit
+from .videos import GENERATE, UPLOAD, files_at_the_provider, made, submit
 
 
 def worker(office: Office, log: Path, **more: str) -> Any:
@@ -60,6 +64,21 @@ async def test_a_killed_job_goes_on_at_the_first_language_that_is_left(
     assert len(seen["articles"]) == 12
     assert await office.usage(job.id) == sandbox.ledger.total("gemini")
     assert await files_at_the_provider(office) == []
+
+
+async def test_an_upload_that_hangs_keeps_no_worker_from_stopping(office: Office, tmp_path: Path) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    sandbox.faults.add("timeout", path=UPLOAD, seconds=3_600)
+    # Longer than anybody is patient here.
+    with worker(office, tmp_path / "log", HEADWAY_LLM_READ_TIMEOUT="600") as started:
+        job = await submit(owner, await owner.project(), make_video(tmp_path / "tour.mp4"))
+        await until(lambda: sandbox.requests.of(UPLOAD) == 1)
+        await job.cancel()
+        with pytest.raises(JobCancelled):
+            await job.result(timeout=PATIENCE_S)
+        started.process.terminate()
+        assert await asyncio.to_thread(started.process.wait, PATIENCE_S) == 0
 
 
 def kill(started: Any) -> None:

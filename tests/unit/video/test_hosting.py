@@ -129,6 +129,35 @@ async def test_a_later_execution_removes_what_a_killed_one_has_left(
     assert files_left(sandbox_server) == []
 
 
+async def test_a_later_execution_removes_it_even_when_it_needs_no_upload(
+    sandbox_server: SandboxServer, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = uuid4()
+    with monkeypatch.context() as patched:
+
+        async def killed(self: HostedVideo) -> None:
+            return None
+
+        patched.setattr(HostedVideo, "close", killed)
+        await run(holding(ready), video, job_id=job, attempt=2)
+
+    async def nothing(held: HostedVideo) -> None:
+        return None
+
+    assert files_left(sandbox_server) == [f"files/{job.hex}-2"]
+    await run(holding(nothing), video, job_id=job, attempt=4)
+    assert files_left(sandbox_server) == []
+
+
+async def test_what_cannot_be_removed_is_no_reason_to_fail(
+    sandbox_server: SandboxServer, video: Path
+) -> None:
+    sandbox_server.sandbox.faults.add("503", path=f"files/{(job := uuid4()).hex}-1")
+    recording = await run(holding(ready), video, job_id=job, attempt=2)
+    assert recording.document == f"files/{job.hex}-2"
+    assert files_left(sandbox_server) == []
+
+
 async def test_a_cancellation_in_the_middle_of_the_upload_leaves_nothing(
     sandbox_server: SandboxServer,
 ) -> None:
