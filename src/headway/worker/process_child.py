@@ -137,7 +137,12 @@ class _Child:
             done = _run(order, self._bridge, tools, setup.public_url)
             for stream in self._streams:
                 stream.bridge = None
-            self._bridge.send(done)
+            try:
+                self._bridge.send(done)
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001 - pickling fails in every way
+                self._bridge.send(Done(error=_unportable(done.value, error)))
 
     def _listen(self) -> None:
         while True:
@@ -176,6 +181,15 @@ def _run(order: Order, bridge: _PipeBridge, tools: BlockingTools, public_url: st
         with contextlib.suppress(Exception):
             portable.add_note(trace[-8000:])
         return Done(error=portable)
+
+
+def _unportable(value: Any, error: Exception) -> InvalidRequest:
+    return InvalidRequest(
+        f"result: a {type(value).__name__} cannot leave the process: {error}",
+        hint="Return JSON, or a model that is defined at the top level of a module.",
+        code="result_invalid",
+        details="result",
+    )
 
 
 def main(descriptor: int) -> None:

@@ -7,6 +7,7 @@ import inspect
 import logging
 import multiprocessing.spawn
 import pickle
+import queue
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from headway.errors import ConfigError, HeadwayError
@@ -117,12 +119,12 @@ class Processes:
 
 
 class _Process:
-    """One child, and the thread that listens to it."""
+    """One child, and the threads that listen and write to it: while it starts, it reads nothing yet."""
 
     def __init__(self, url: str, headers: dict[str, str], public_url: str | None) -> None:
         ours, theirs = Pipe()
         self._pipe: Connection = ours
-        self._lock = threading.Lock()
+        self._outgoing: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._operations: Operations | None = None
         self._running: asyncio.Future[Any] | None = None
@@ -143,6 +145,7 @@ class _Process:
         self._send(preparation)
         self._send(Setup(preparation, url, headers, public_url))
         threading.Thread(target=self._listen, name="headway process pipe", daemon=True).start()
+        threading.Thread(target=self._write, name="headway process writer", daemon=True).start()
 
     @property
     def usable(self) -> bool:
@@ -155,18 +158,12 @@ class _Process:
         self._operations = operations
         self._runs += 1
         self._running = self._loop.create_future()
-        try:
-            self._send(order)
-        except OSError:
-            self._died()
+        self._send(order)
         return self._running
 
     def tell_to_stop(self) -> None:
         """The execution is to stop."""
-        try:
-            self._send(Stop())
-        except OSError:
-            pass  # it has ended
+        self._send(Stop())
 
     def end(self) -> None:
         """Kill it; a process that has ended already is only reaped."""
@@ -178,10 +175,16 @@ class _Process:
         threading.Thread(target=self._process.wait, name="headway reaper", daemon=True).start()
 
     def _send(self, message: Any) -> None:
-        with self._lock:
-            self._pipe.send(message)
+        self._outgoing.put(ForkingPickler.dumps(message))
 
-    # In the listening thread --------------------------------------------------------------------------------
+    # In threads of its own ----------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        while (message := self._outgoing.get()) is not None:
+            try:
+                self._pipe.send_bytes(message)
+            except (OSError, ValueError):
+                return  # it has ended, which the other thread tells
 
     def _listen(self) -> None:
         while True:
@@ -193,6 +196,7 @@ class _Process:
                 message = Done(error=portable_error(error))
             self._post(self._received, message)
         self._process.wait()
+        self._outgoing.put(None)
         self._pipe.close()
         self._post(self._died)
 
@@ -226,9 +230,9 @@ class _Process:
         except BaseException as error:  # noqa: BLE001 - a suspension travels as well
             answer = Answer(ask.number, error=portable_error(error))
         try:
-            await asyncio.get_running_loop().run_in_executor(None, self._send, answer)
-        except (OSError, ValueError):
-            pass  # it has ended
+            self._send(answer)
+        except Exception as error:  # noqa: BLE001 - pickling fails in every way, and the child waits
+            self._send(Answer(ask.number, error=portable_error(error)))
 
     def _died(self) -> None:
         self._ended = True

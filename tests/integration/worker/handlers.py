@@ -61,11 +61,16 @@ def leave(ctx: SyncContext) -> None:
     raise SystemExit(3)
 
 
+def keep(ctx: SyncContext) -> object:
+    """Answers what cannot leave the process."""
+    return lambda: None
+
+
 def worker_for(prefix: str, queue: str) -> Worker:
     """A worker with these handlers, under kinds of a test's own."""
     worker = Worker()
     for run_in in ("thread", "process"):
         worker.job(f"{prefix}.{run_in}", queue=queue, stages=["work"], run_in=run_in)(work)  # type: ignore[arg-type]
-    for handler in (crash, spin, leave):
+    for handler in (crash, spin, leave, keep):
         worker.job(f"{prefix}.{handler.__name__}", queue=queue, timeout=60, run_in="process")(handler)
     return worker

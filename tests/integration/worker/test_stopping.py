@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from headway import Context, LeaseLost, RetryPolicy, Snooze, SyncContext, Worker
+from headway.worker import processes
 
 from .harness import Office
 
@@ -146,12 +149,38 @@ async def test_a_process_that_ignores_its_cancellation_is_killed_and_one_that_di
         await office.rpc("cancel", {"job_id": spinning})
         assert (await office.ended(spinning))["status"] == "cancelled"
         await noted.until(lambda: noted.incidents == ["process_killed"])
-        for name, code in (("crash", "process_died"), ("leave", "handler_exit")):
+        for name, code in (
+            ("crash", "process_died"),
+            ("leave", "handler_exit"),
+            ("keep", "result_invalid"),
+        ):
             job = await office.submit(office.kind(name), max_attempts=1)
             snapshot = await office.ended(job)
             assert (snapshot["status"], snapshot["error"]["code"]) == ("failed", code)
         question = {"text": "still here"}
         assert (await office.completed(await office.submit(office.kind("process"), question)))["result"]
+
+
+async def test_a_process_that_reads_nothing_yet_holds_nobody_up(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It imports what it needs for a second or two, and its order may be larger than a pipe holds."""
+    from .handlers import worker_for
+
+    program = tmp_path / "starts-for-ever"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(processes, "sys", SimpleNamespace(executable=str(program)))
+    worker = worker_for(office.prefix, office.queue)
+    async with office.running(worker) as noted:
+        starting = await office.submit(office.kind("process"), {"text": "x" * 900_000})
+        await noted.until(lambda: any(job.id == uuid.UUID(starting) for job in noted.begun))
+        assert (await office.completed(await office.submit(office.kind("thread"), {"text": "beside"})))[
+            "result"
+        ]
+        await office.rpc("cancel", {"job_id": starting})
+        assert (await office.ended(starting))["status"] == "cancelled"
+        await noted.until(lambda: noted.incidents == ["process_killed"])
 
 
 async def test_a_lost_lease_stops_the_handler_and_nothing_it_writes_is_accepted(office: Office) -> None:
