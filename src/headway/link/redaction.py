@@ -28,7 +28,10 @@ _SECRETS = (
     (re.compile(r"(?i)((?:apikey|access_token|api_key|token)=)[^&\s'\"<>]+"), r"\1<redacted>"),
     # In headers.
     (
-        re.compile(r"(?i)((?:authorization|x-api-key|apikey)['\"]?\s*:\s*['\"]?(?:bearer\s+)?)[^\s'\",}]+"),
+        re.compile(
+            r"(?i)((?:authorization|x-api-key|apikey)['\"]?\s*:\s*['\"]?(?:(?:bearer|basic|token)\s+)?)"
+            r"[^\s'\",}]+"
+        ),
         r"\1<redacted>",
     ),
     # In JSON and in representations of it.

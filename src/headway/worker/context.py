@@ -29,6 +29,8 @@ __all__ = ["Context"]
 
 T = TypeVar("T")
 
+_LONGEST_SAID = 4_000
+
 
 class Context:
     """Everything a handler may know and do about its job.
@@ -67,7 +69,7 @@ class Context:
         Raises:
             InvalidRequest: the kind has no such stage; the hint names the nearest.
         """
-        self._attempt.enter_stage(name, message)
+        self._attempt.enter_stage(name, self._clean(message))
         self._tools.reporter.changed(self._attempt)
 
     def progress(self, done: float, total: float = 100, message: str | None = None) -> None:
@@ -81,7 +83,7 @@ class Context:
         Raises:
             InvalidRequest: a number is negative or not finite.
         """
-        self._attempt.advance(done, total, message)
+        self._attempt.advance(done, total, self._clean(message))
         self._tools.reporter.changed(self._attempt)
 
     def metrics(self, **figures: Any) -> None:
@@ -320,3 +322,7 @@ class Context:
 
     def _extra(self) -> Mapping[str, object]:
         return self._attempt.log_fields()
+
+    def _clean(self, message: object) -> str | None:
+        """A message is for people, who must not find a key in it; cut generously before the search."""
+        return None if message is None else self._tools.redact(str(message)[:_LONGEST_SAID])

@@ -165,7 +165,8 @@ class Executor:
         if isinstance(value, Snooze):
             return Ending("snooze", delay=float(value.seconds))
         if isinstance(value, Cancel):
-            return Ending("cancelled", message=plain_text(value.reason, 500))
+            reason = None if value.reason is None else self.tools.redact(str(value.reason)[:4000])
+            return Ending("cancelled", message=plain_text(reason, 500))
         if value is None and spec.shape.result is None:
             return Ending("completed")
         try:

@@ -145,6 +145,7 @@ async def prints_secrets(ctx: Context) -> None:
     print(f"the key is {key}")
     print(f"and on the other stream {key}", file=sys.stderr)
     ctx.log.info("in the timeline: %s", key)
+    ctx.progress(1, 2, message=f"in the bar: {key}")
     await ctx.emit("harmless", {"a": 1})
     raise ValueError(f"in the error: {key}")
 

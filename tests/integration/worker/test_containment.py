@@ -91,6 +91,7 @@ async def test_hostile_handlers_harm_themselves_alone(office: Office, tmp_path: 
     assert log.stat().st_size < 3_000_000
     story = json.dumps([ends["prints_secrets"], await office.events(jobs["prints_secrets"])])
     assert "in the timeline" in story
+    assert "in the bar" in story
     assert "in the error" in story
     key = office.stack.keys.secret_key
     assert key not in story

@@ -39,6 +39,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----", "MIIEow"),
         ("-----BEGIN PRIVATE KEY-----\nMIIEow cut", "MIIEow"),
         ("authorization: bearer abcdefghijk", "abcdefghijk"),
+        ('{"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}', "dXNlcjpwYXNzd29yZA"),
     ],
 )
 def test_what_looks_like_a_secret_goes(text: str, secret: str) -> None:
@@ -73,6 +74,15 @@ def test_known_values_go_in_every_form(secret: str, around: str) -> None:
             clean = redactor.redact(f"«{form}»")
             assert form.rstrip("=") not in clean or form.rstrip("=") in "<redacted>"
     assert isinstance(redactor.redact(around), str)
+
+
+@given(st.binary(max_size=7), st.text("abcXYZ123_-?>", min_size=8, max_size=60), st.binary(max_size=7))
+def test_known_values_go_amid_something_that_is_base64(before: bytes, secret: str, after: bytes) -> None:
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(before + secret.encode() + after).decode()
+        left = Redactor([secret]).redact(whole).replace("<redacted>", "=")
+        # At most the letters are left that the neighbours have a share in.
+        assert len(left) <= 4 * (len(before) + len(after)) / 3 + 12
 
 
 def test_a_value_inside_another_leaves_nothing_of_it() -> None:
