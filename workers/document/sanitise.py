@@ -28,9 +28,13 @@ HTML_LIMIT = 5_242_880
 _DEPTH_LIMIT = 256
 _TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.IGNORECASE)
 
+_HEADING = re.compile(r"<(h[1-3])(?: [^>]*)?>(.*?)</\1>", re.DOTALL)
+
 _ID_PREFIX = "doc-"
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+")
 _TOKEN = re.compile(r"[\w.:-]{1,100}")
+_BEGINNING = 5_000
+_DIRECTION = re.compile(r"<(?:html|body)(?:\s[^>]*)?\sdir\s*=\s*[\"']?(rtl|auto)(?=[\"'\s>/])", re.IGNORECASE)
 _BRACKETS = str.maketrans("", "", "<>")
 
 
@@ -68,7 +72,11 @@ class Sanitiser:
                 code="html_too_deep",
                 details="html",
             )
-        cleaned = self._cleaner.clean(html.replace("\0", "")).strip()
+        html = html.replace("\0", "")
+        cleaned = self._cleaner.clean(html).strip()
+        # The page's elements go, and with them which way its text runs.
+        if direction := _DIRECTION.search(html[:_BEGINNING]):
+            cleaned = f'<div dir="{direction[1].lower()}">{cleaned}</div>'
         if len(cleaned.encode()) > HTML_LIMIT:
             raise InvalidRequest(
                 f"html: more than {HTML_LIMIT:,} bytes once it is well-formed",
@@ -112,6 +120,7 @@ def _link(address: str) -> str | None:
     if address.startswith("#"):
         target = address[1:]
         return f"#{_prefixed(target)}" if _TOKEN.fullmatch(target) else None
+    address = address.strip(" \t\r\n\f")
     # Only what leads somewhere by itself: a relative address would lead into the app that shows the document.
     scheme, colon, _ = address.partition(":")
     allowed = colon and scheme.lower() in ("http", "https", "mailto", "tel")
@@ -146,6 +155,6 @@ def text_of(cleaned: str) -> str:
 
 
 def heading_of(cleaned: str) -> str | None:
-    """The text of the first heading of clean HTML, ``None`` without one."""
-    found = re.search(r"<(h[1-3])(?: [^>]*)?>(.*?)</\1>", cleaned, re.DOTALL)
-    return (text_of(found[2]) or None) if found else None
+    """The text of the first heading of clean HTML that has any, ``None`` without one."""
+    headings = _HEADING.finditer(cleaned)
+    return next((text for found in headings if (text := text_of(found[2]))), None)

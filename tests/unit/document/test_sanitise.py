@@ -105,6 +105,39 @@ def test_a_whole_page_becomes_its_body() -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "cleaned"),
+    [
+        ("<html lang=ar dir=rtl><body><p>x</html>", '<div dir="rtl"><p>x</p></div>'),
+        ("<html><body class='a' DIR = \"RTL\"><p>x", '<div dir="rtl"><p>x</p></div>'),
+        ("<!doctype html>\n<html\n dir='auto'><p>x", '<div dir="auto"><p>x</p></div>'),
+        ("<html dir=ltr><p dir=rtl>x", '<p dir="rtl">x</p>'),
+        ("<html data-dir=rtl><p>x", "<p>x</p>"),
+        ("<html dir=rtlx><p>x", "<p>x</p>"),
+        ("<p>x</p><code>&lt;html dir=rtl></code>", "<p>x</p><code>&lt;html dir=rtl&gt;</code>"),
+        ("<html dir=rtl><script>x</script>y", '<div dir="rtl">y</div>'),
+    ],
+)
+def test_a_page_runs_the_way_it_ran(page: str, cleaned: str) -> None:
+    sanitiser = Sanitiser()
+    assert sanitiser.clean(page) == cleaned
+    assert sanitiser.clean(cleaned) == cleaned
+
+
+def test_the_first_heading_with_words_is_the_title() -> None:
+    assert heading_of('<h1><img alt="x"></h1><h2> </h2><h3>A &amp; <b>B</b></h3><h1>C</h1>') == "A & B"
+    assert heading_of("<h4>Deep</h4>") is None
+
+
+def test_a_link_may_have_white_space_around_it() -> None:
+    assert (
+        Sanitiser()
+        .clean('<a href=" \n https://a.example/ ">x</a>')
+        .startswith('<a href="https://a.example/"')
+    )
+    assert "href" not in Sanitiser().clean('<a href=" \njavascript:alert(1)">x</a>')
+
+
+@pytest.mark.parametrize(
     ("address", "kept"),
     [
         ("https://cdn.example.com/a.png", True),
