@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model, model_valid
 from workers.talk_track.deck import Slide
 from workers.talk_track.pace import WORDS_PER_SLIDE, seconds_to_say, spoken_words
 from workers.talk_track.payload import TalkTrackOptions
+from workers.talk_track.speech import as_speech
 
 __all__ = [
     "CHUNK_SIZE", "SpokenSlide", "TalkTrackChunk", "WrittenChunk", "WrittenSlide", "answer_for", "chunks_of",
@@ -17,14 +18,15 @@ __all__ = [
 ]  # fmt: skip
 
 CHUNK_SIZE = 10
-_MOST_CHARACTERS_OF_A_SUMMARY = 2_000
+# Twice what 200 words take in languages of long words; a model counts badly, and ten slides hang on it.
+_MOST_CHARACTERS_OF_A_SUMMARY = 4_000
 _MOST_CHARACTERS_OF_A_SLIDE = 8_000
 # A slide that calls for it may be longer than asked for; a model that ignores the length may not.
 _MOST_TIMES_AS_LONG = 4
 
 
 def _said(text: str) -> str:
-    text = text.strip()
+    text = as_speech(text)
     if not text:
         raise ValueError("there is nothing to say")
     return text

@@ -27,11 +27,25 @@ def safe_text(text: str) -> str:
 
 
 def one_line(value: Any, most: int = 160) -> str:
-    """Any JSON value as one short line: texts as they are, a ``text`` or ``message`` within, else JSON."""
+    """Any JSON value as one short line: a text, the texts in things and lists of things, else JSON."""
+    text = _said(value, most)
+    if text is None:
+        text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    line = " ".join(safe_text(text[: 4 * most]).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _said(value: Any, most: int) -> str | None:
+    """What a value says to people, at least as much as fits; ``None`` when it is only data."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, dict):
         for name in ("text", "message", "title", "name"):
             if isinstance(value.get(name), str):
-                return one_line(value[name], most)
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
-    line = " ".join(safe_text(text[: 4 * most]).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+                return str(value[name])
+        (only, *others) = value.values() or (None,)
+        return _said(only, most) if isinstance(only, list) and not others else None
+    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+        said = [_said(each, most) for each in value[:most]]
+        return " · ".join(each for each in said if each is not None) if None not in said else None
+    return None

@@ -283,6 +283,13 @@ class TestText:
             ({"text": "said", "n": 1}, "said"),
             ({"n": 1, "m": [1, 2]}, '{"n": 1, "m": [1, 2]}'),
             (None, "null"),
+            ({}, "{}"),
+            ([], "[]"),
+            ([1, 2], "[1, 2]"),
+            ({"slides": [{"position": 1, "text": "One."}, {"position": 2, "text": "Two."}]}, "One. · Two."),
+            ({"slides": [{"text": "x" * 100}] * 9}, f"{'x' * 100} · {'x' * 56}…"),
+            ({"rows": [{"n": 1}, {"text": "said"}]}, '{"rows": [{"n": 1}, {"text": "said"}]}'),
+            ({"slides": [{"text": "One."}], "n": 1}, '{"slides": [{"text": "One."}], "n": 1}'),
             ("x" * 200, "x" * 159 + "…"),
         ],
     )

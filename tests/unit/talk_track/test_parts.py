@@ -25,6 +25,7 @@ from workers.talk_track.chunks import (
 from workers.talk_track.deck import Deck, Slide
 from workers.talk_track.pace import seconds_to_say, spoken_words
 from workers.talk_track.payload import SlideInput, TalkTrackOptions, TalkTrackPayload
+from workers.talk_track.speech import as_speech
 from workers.talk_track.telling import packed
 from workers.talk_track.writing import chunk_prompt
 
@@ -111,6 +112,31 @@ def test_an_answer_in_another_order_is_put_in_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("## Welcome\n\nLet us **begin** with `make demo`.\n", "Welcome\n\nLet us begin with make demo."),
+        ("- First,\n* second,\n• and third.", "First,\nsecond,\nand third."),
+        ("---\nOne.\n```text\nTwo.\n```", "One.\nTwo."),
+        (
+            "3. Quartal: 2 * 3 * 4 ** 2 is -5, #1 of C# — a*b*",
+            "3. Quartal: 2 * 3 * 4 ** 2 is -5, #1 of C# — a*b*",
+        ),
+        ("# שלום\n**مرحبا** بكم", "שלום\nمرحبا بكم"),
+        ("-", "-"),
+        ("***", ""),
+    ],
+)
+def test_what_is_written_is_spoken_without_its_marks(written: str, spoken: str) -> None:
+    assert as_speech(written) == spoken
+    assert as_speech(spoken) == spoken
+
+
+@given(st.text(alphabet="ab *`#-•\n", max_size=60))
+def test_only_marks_are_taken_from_a_text(text: str) -> None:
+    assert [c for c in as_speech(text) if c in "ab"] == [c for c in text if c in "ab"]
+
+
+@pytest.mark.parametrize(
     ("answer", "words"),
     [
         (said(1, 2), "exactly the positions [1, 2, 3]"),
@@ -120,7 +146,7 @@ def test_an_answer_in_another_order_is_put_in_order() -> None:
         (said(1, 2, 3, summary=""), "nothing to say"),
         (said(1, 2, 3, text="word " * 361), "slide 1 has 361 words, more than 360"),
         (said(1, 2, 3, text="x" * 8_001), "slide 1 has more than 8000 characters"),
-        (said(1, 2, 3, summary="x" * 2_001), "summary has more than"),
+        (said(1, 2, 3, summary="x" * 4_001), "summary has more than"),
         ({"slides": [], "summary": "x"}, "these are []"),
     ],
 )
