@@ -96,6 +96,9 @@ class Channel:
         Args:
             timeout: The longest that the answer may take.
         """
+        if not self._client.is_connected:
+            # The package would connect anew, beside the link and without its supervision.
+            return Ended("ConnectionLost", "the socket is gone")
         try:
             async with asyncio.timeout(timeout):
                 await self._channel.subscribe(self._on_state)
@@ -104,8 +107,10 @@ class Channel:
             return Ended("NoAnswer", f"the server did not answer the join within {timeout:g} s")
 
     async def send(self, event: str, payload: dict[str, Any]) -> None:
-        """Broadcast something; whether it arrives is not known."""
-        await self._channel.send_broadcast(event, payload)
+        """Broadcast something; whether it arrives is not known, and nothing is sent when it cannot."""
+        # The package would put it into a buffer of its own, with a timer that outlives the channel.
+        if self._client.is_connected and not self.ended.done():
+            await self._channel.send_broadcast(event, payload)
 
     async def leave(self, timeout: float) -> None:
         """Leave the topic, waiting for the server to agree, and let go of everything.

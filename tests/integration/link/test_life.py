@@ -14,11 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from realtime import AsyncRealtimeClient
 
 from headway.link import RealtimeLink
+from headway.link.channel import Channel
 from support.stack import TestStack
 
-from .harness import IMPATIENT, QUICK, Ear, House, proven, room, state_of
+from .harness import IMPATIENT, PATIENCE_S, QUICK, Ear, House, proven, room, state_of
 
 
 @pytest.fixture
@@ -140,6 +142,33 @@ async def test_a_cancelled_consumer_releases_its_topic(house: House) -> None:
         await asyncio.wait({consumer})
         await house.no_channels(topic)
         assert consumer.cancelled()
+
+
+# The package asks in a deprecated way why its socket has gone; as an error, that would end its reader early.
+@pytest.mark.filterwarnings("ignore:ConnectionClosed:DeprecationWarning")
+async def test_what_cannot_be_sent_any_more_leaves_no_timer(house: House) -> None:
+    topic = room()
+    client = AsyncRealtimeClient(
+        f"{house.stack.url}/realtime/v1", house.stack.keys.secret_key, auto_reconnect=False
+    )
+    await client.connect()
+    channel = Channel(client, topic, private=True, purpose="canary", socket_lost=lambda _: None)
+    try:
+        assert await channel.join(PATIENCE_S) is None
+        await channel.send("one", {"n": 1})
+        house.drop(topic)
+        await asyncio.wait_for(channel.ended, PATIENCE_S)
+        await asyncio.gather(*channel.release(), return_exceptions=True)
+        before = asyncio.all_tasks()
+        await channel.send("two", {"n": 2})
+        late = Channel(client, topic, private=True, purpose="canary", socket_lost=lambda _: None)
+        refused = await late.join(PATIENCE_S)
+        assert refused is not None
+        assert refused.code == "ConnectionLost"
+        assert asyncio.all_tasks() == before
+    finally:
+        channel.release()
+        await client.close()
 
 
 async def test_two_links_in_one_loop_do_not_know_each_other(house: House) -> None:
