@@ -18,7 +18,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from headway.errors import ConfigError
 
-__all__ = ["ClientSettings", "CommandSettings", "FileSettings", "LocalSettings", "WorkerSettings"]
+__all__ = [
+    "ClientSettings",
+    "CommandSettings",
+    "FileSettings",
+    "LocalSettings",
+    "WebSettings",
+    "WorkerSettings",
+]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -86,6 +93,21 @@ class FileSettings(_Settings):
         default=None,
         validation_alias=AliasChoices("XDG_CACHE_HOME"),
         description="The user's cache; the usual place of the system when unset.",
+    )
+
+
+class WebSettings(_Settings):
+    """How an app's server brings jobs into browsers."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADWAY_", env_file=None, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    streams_per_person: int = Field(
+        default=20,
+        ge=0,
+        description="How many streams of server-sent events one person may hold open in one process; 0 for "
+        "any number.",
     )
 
 

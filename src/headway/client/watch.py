@@ -71,6 +71,11 @@ class Watch(AsyncIterator[T], Generic[T]):
             self._teller.put(update)
         return update
 
+    @property
+    def connection(self) -> Connection:
+        """The client's way to the project; for Headway's own parts."""
+        return self._connection
+
     def release(self) -> None:
         """Let go of everything, without waiting until it has gone; safe to call twice."""
         self._ended = True

@@ -45,6 +45,8 @@ def problem(error: HeadwayError) -> tuple[int, dict[str, str], dict[str, str | N
     """
     if error.code in _NOT_SIGNED_IN:
         status = 401
+    elif error.code == "too_many_streams":
+        status = 429
     else:
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         if status == 422 and isinstance(error, ApiError) and error.status in (400, 413, 415):

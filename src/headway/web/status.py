@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from headway.client.reading import read_result
 from headway.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ async def read_status(
             }
             | {"started_at", "project_id", "organization_id"},
         )
+        if snapshot.result_omitted:
+            row["result"] = await read_result(headway.connection, snapshot.id)
         body = row | {
             "user_id": str(snapshot.owner_id) if snapshot.owner_id else None,
             "progress": round(snapshot.percent),

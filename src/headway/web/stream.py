@@ -13,7 +13,18 @@ from headway.core.answers import BatchSnapshot
 from headway.core.feed import Update
 from headway.core.listing import JobUpdate
 from headway.errors import HeadwayError
-from headway.web.wire import HEARTBEAT, Told, WireEvent, encode, problem_event, read_last_event_id, wire_event
+from headway.settings import WebSettings
+from headway.web.seats import Person, Seat, Seats
+from headway.web.wire import (
+    HEARTBEAT,
+    Told,
+    WireEvent,
+    encode,
+    has_ended,
+    problem_event,
+    read_last_event_id,
+    wire_event,
+)
 
 if TYPE_CHECKING:
     from headway.client.headway import AsyncHeadway
@@ -24,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 Source: TypeAlias = JobHandle | BatchHandle | Watch[Update] | Watch[JobUpdate] | Watch[BatchSnapshot]
 """What to stream: a job, a batch, or a watch that was begun already."""
+
+_seats = Seats()
 
 
 class SseStream:
@@ -36,11 +49,17 @@ class SseStream:
     """
 
     def __init__(
-        self, watch: Watch[Told], first: Told | None, owned: AsyncHeadway | None, heartbeat: float
+        self,
+        watch: Watch[Told],
+        first: Told | None,
+        owned: AsyncHeadway | None,
+        heartbeat: float,
+        seat: Seat | None,
     ) -> None:
         self._watch = watch
         self._first = first
         self._owned = owned
+        self._seat = seat
         self._heartbeat = heartbeat
         self._closing: asyncio.Future[None] | None = None
         self.status = 200 if first is not None else 204
@@ -78,7 +97,7 @@ class SseStream:
     async def aclose(self) -> None:
         """Stop watching; safe to call twice."""
         if self._closing is None:
-            self._closing = asyncio.ensure_future(_release(self._watch, self._owned))
+            self._closing = asyncio.ensure_future(_release(self._watch, self._owned, self._seat))
         # In a task of its own: a framework cancels everything that is awaited once the browser has gone.
         await asyncio.shield(self._closing)
 
@@ -93,7 +112,8 @@ async def open_stream(
     """Begin to stream, once it is known that the caller may watch.
 
     Args:
-        source: What to stream; a job is watched from the browser's ``Last-Event-ID`` on.
+        source: What to stream; a job is watched from the browser's ``Last-Event-ID`` on, and of a batch its
+            end is not told twice.
         last_event_id: That header, as it came.
         owned: A client that was made for this request alone: closed with the stream, and also when there is
             none.
@@ -102,31 +122,49 @@ async def open_stream(
     Raises:
         NotFound: there is no such job, or it is not visible to this caller.
         InvalidRequest: ``last_event_id`` is none of this job's.
+        TransportError: the caller has ``HEADWAY_STREAMS_PER_PERSON`` streams in this process already
+            (``too_many_streams``).
         HeadwayError: whatever else makes watching impossible.
     """
     watch: Watch[Told] | None = None
+    seat: Seat | None = None
     try:
-        seen = read_last_event_id(last_event_id)
-        watch = _watch_of(source, seen)
+        most = WebSettings.load().streams_per_person
+        watch = _watch_of(source, last_event_id)
+        person = await _person_of(watch)
+        if person is not None:
+            _seats.refuse_if_full(person, most)
         first = await anext(watch, None)
-        if isinstance(first, Update) and first.ended and first.event is None and first.seq == seen:
+        if person is not None:
+            # Only now has the project said that the token is what it claims to be: nobody can fill the seats
+            # of somebody else.
+            seat = _seats.take(person, most)
+        if first is not None and has_ended(first) and wire_event(first).id == last_event_id:
             first = None
     except BaseException:
-        await asyncio.shield(asyncio.ensure_future(_release(watch, owned)))
+        await asyncio.shield(asyncio.ensure_future(_release(watch, owned, seat)))
         raise
-    return SseStream(watch, first, owned, heartbeat)
+    return SseStream(watch, first, owned, heartbeat, seat)
 
 
-async def _release(watch: Watch[Told] | None, owned: AsyncHeadway | None) -> None:
+async def _release(watch: Watch[Told] | None, owned: AsyncHeadway | None, seat: Seat | None) -> None:
+    if seat is not None:
+        seat.release()
     if watch is not None:
         await watch.aclose()
     if owned is not None:
         await owned.close()
 
 
-def _watch_of(source: Source, seen: int | None) -> Watch[Told]:
+async def _person_of(watch: Watch[Told]) -> Person | None:
+    """Whose stream it is; ``None`` for a key that speaks for itself."""
+    subject = await watch.connection.owner()
+    return None if subject is None else (watch.connection.url, subject)
+
+
+def _watch_of(source: Source, last_event_id: str | None) -> Watch[Told]:
     if isinstance(source, JobHandle):
-        return source.watch(seen)  # type: ignore[return-value]  # Watch only ever yields
+        return source.watch(read_last_event_id(last_event_id))  # type: ignore[return-value]  # Watch only yields
     if isinstance(source, BatchHandle):
         return source.watch()  # type: ignore[return-value]
     return source  # type: ignore[return-value]

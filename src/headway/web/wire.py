@@ -22,6 +22,7 @@ __all__ = [
     "Told",
     "WireEvent",
     "encode",
+    "has_ended",
     "problem_event",
     "read_last_event_id",
     "wire_event",
@@ -63,7 +64,9 @@ def wire_event(told: Told) -> WireEvent:
         document = {"job": told.job.model_dump(mode="json"), "appeared": told.appeared, "ended": told.ended}
         return WireEvent(_json(document))
     if isinstance(told, BatchSnapshot):
-        return WireEvent(_json(told.model_dump(mode="json") | {"ended": told.finished_at is not None}))
+        # The end alone has an id: whoever comes back with it need not be told again.
+        end = told.finished_at.isoformat() if told.finished_at is not None else None
+        return WireEvent(_json(told.model_dump(mode="json") | {"ended": end is not None}), id=end)
     job = told.job
     state = job.model_dump(
         mode="json",
@@ -80,6 +83,13 @@ def wire_event(told: Told) -> WireEvent:
         "ended": told.ended,
     }
     return WireEvent(_json(document), id=str(told.seq))
+
+
+def has_ended(told: Told) -> bool:
+    """Whether this is an end as it is found, rather than one that has just come about."""
+    if isinstance(told, BatchSnapshot):
+        return told.finished_at is not None
+    return isinstance(told, Update) and told.ended and told.event is None
 
 
 def problem_event(error: HeadwayError) -> WireEvent:

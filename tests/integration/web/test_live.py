@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import httpx
@@ -207,8 +208,46 @@ async def test_a_batch_is_streamed_to_its_end(site: Site, ada: Person) -> None:
     assert (first["total"], first["completed"], first["ended"]) == (2, 0, False)
     for lease in await worker.claim(2):
         await worker.finish(lease)
-    rest = [json.loads(frame.decode().removeprefix("data: ")) async for frame in frames if frame[:1] == b"d"]
-    assert (rest[-1]["completed"], rest[-1]["ended"]) == (2, True)
+    rest = [frame.decode() async for frame in frames if b"data: " in frame]
+    last = json.loads(rest[-1].partition("data: ")[2])
+    assert (last["completed"], last["ended"]) == (2, True)
+    # A browser comes back after the end of every stream: it is told to stay away.
+    seen = rest[-1].partition("\n")[0].removeprefix("id: ")
+    again = await open_stream(ada.hw.batch(str(batch.id)), seen)
+    assert again.status == 204
+    await again.aclose()
+
+
+async def test_a_person_with_too_many_streams_is_told_so(
+    site: Site, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWAY_STREAMS_PER_PERSON", "2")
+    kind = kind_of("many")
+    await site.worker(kind)
+    job = await ada.hw.submit(kind)
+    path = f"/jobs/{job.id}/events"
+    grace = await site.person()
+    async with served(app_of(site)) as browser:
+        async with AsyncExitStack() as open_streams:
+            reading = []
+            for _ in range(2):
+                answer = await open_streams.enter_async_context(
+                    browser.stream("GET", path, headers=ada.bearer)
+                )
+                reading.append(events_of(answer))
+                assert (await anext(reading[-1])).data["status"] == "pending"
+            refused = await browser.get(path, headers=ada.bearer)
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+            assert refused.headers["retry-after"] == "5"
+            # Somebody else is not concerned.
+            assert (await browser.get(path, headers=grace.bearer)).status_code == 404
+        # The server notices that they have gone.
+        async with asyncio.timeout(60):
+            while True:
+                async with browser.stream("GET", path, headers=ada.bearer) as answer:
+                    if answer.status_code == 200:
+                        break
+                await asyncio.sleep(0.05)
 
 
 async def test_watches_are_released_when_no_stream_begins(site: Site, ada: Person) -> None:
@@ -219,6 +258,18 @@ async def test_watches_are_released_when_no_stream_begins(site: Site, ada: Perso
 
 
 class TestPolling:
+    async def test_a_large_result_is_told_whole(self, site: Site, ada: Person) -> None:
+        kind = kind_of("large")
+        worker = await site.worker(kind)
+        job = await ada.hw.submit(kind)
+        large = {"text": "x" * 400_000}
+        await worker.finish(await worker.claim_one(), result=large)
+        # A snapshot leaves it out.
+        assert (await job.snapshot()).result_omitted
+        async with served(app_of(site)) as browser:
+            answer = await browser.get(f"/jobs/{job.id}", headers=ada.bearer)
+        assert answer.json()["result"] == large
+
     async def test_the_row_of_the_view_that_clients_know(self, site: Site, ada: Person) -> None:
         worker = await site.engine.worker({"kind": "cv.parse", "queue": "cv"})
         job = await ada.hw.submit("cv.parse", {})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from typing import Any
 
 import pytest
 
+from headway.core.answers import BatchSnapshot
 from headway.core.feed import Feed, Update
 from headway.errors import (
     ConfigError,
@@ -21,19 +23,37 @@ from headway.errors import (
     TimedOut,
     TransportError,
 )
-from headway.web import bearer_token, open_stream, problem
+from headway.web import SseStream, bearer_token, open_stream, problem
+from headway.web.stream import _seats
 from headway.web.wire import encode, problem_event, read_last_event_id, wire_event
 from unit.core.documents import JOB, event, message, snapshot
+
+MOMENT = "2026-01-02T00:00:00+00:00"
+
+
+class Whose:
+    """A connection of somebody, or of a key that speaks for itself."""
+
+    url = "http://project.example"
+
+    def __init__(self, person: str | None) -> None:
+        self._person = person
+
+    async def owner(self) -> str | None:
+        return self._person
 
 
 class Script:
     """A watch that yields what is written: updates, errors, silences."""
 
-    def __init__(self, *steps: Update | Exception | float) -> None:
+    def __init__(
+        self, *steps: Update | BatchSnapshot | Exception | float, person: str | None = "somebody"
+    ) -> None:
         self._steps = list(steps)
         self.closed = 0
+        self.connection = Whose(person)
 
-    async def __anext__(self) -> Update:
+    async def __anext__(self) -> Update | BatchSnapshot:
         if not self._steps:
             raise StopAsyncIteration
         if isinstance(self._steps[0], float):
@@ -41,7 +61,7 @@ class Script:
         step = self._steps.pop(0)
         if isinstance(step, Exception):
             raise step
-        assert isinstance(step, Update)
+        assert isinstance(step, Update | BatchSnapshot)
         return step
 
     async def aclose(self) -> None:
@@ -98,6 +118,74 @@ async def test_a_browser_that_goes_in_a_silence_releases_everything() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert (script.closed, client.closed) == (1, True)
+
+
+async def opened(person: str | None, *steps: Any) -> SseStream:
+    return await open_stream(Script(*(steps or updates()), person=person))  # type: ignore[arg-type]
+
+
+async def test_a_person_may_have_so_many_streams_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWAY_STREAMS_PER_PERSON", "3")
+    streams = [await opened("ada") for _ in range(3)]
+    script, client = Script(*updates(), person="ada"), Client()
+    with pytest.raises(TransportError) as full:
+        await open_stream(script, owned=client)  # type: ignore[arg-type]
+    assert (script.closed, client.closed) == (1, True)
+    assert full.value.code == "too_many_streams"
+    status, headers, body = problem(full.value)
+    assert (status, headers["Retry-After"]) == (429, "5")
+    assert "HEADWAY_STREAMS_PER_PERSON" in (body["hint"] or "")
+    # Neither other people nor a key that speaks for itself are concerned.
+    streams += [await opened("grace"), *[await opened(None) for _ in range(5)]]
+    # Whoever closes one, or loses it, may have another.
+    await streams.pop(0).aclose()
+    streams.append(await opened("ada"))
+    with pytest.raises(TransportError):
+        await opened("ada")
+    del streams[0]
+    gc.collect()
+    streams.append(await opened("ada"))
+    for stream in streams:
+        await stream.aclose()
+        await stream.aclose()
+    assert len(_seats) == 0
+
+
+async def test_only_whoever_may_watch_takes_a_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token can claim to be anybody's; nobody's streams are used up by one that the project refuses."""
+    monkeypatch.setenv("HEADWAY_STREAMS_PER_PERSON", "1")
+    for _ in range(3):
+        with pytest.raises(Denied):
+            await opened("ada", Denied("the token is forged"))
+    stream = await opened("ada")
+    await stream.aclose()
+
+
+async def test_any_number_of_streams_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWAY_STREAMS_PER_PERSON", "0")
+    streams = [await opened("ada") for _ in range(50)]
+    for stream in streams:
+        await stream.aclose()
+    assert len(_seats) == 0
+
+
+async def test_the_end_of_a_batch_is_told_once() -> None:
+    counts = {"id": str(JOB), "name": None, "total": 1, "failed": 0, "cancelled": 0, "at": MOMENT}
+    open_, ended = (
+        BatchSnapshot.model_validate({**counts, "completed": n, "finished_at": at, "percent": 100 * n})
+        for n, at in ((0, None), (1, MOMENT))
+    )
+    frames = [frame.decode() async for frame in await opened("ada", open_, ended)]
+    assert not frames[0].startswith("id:")
+    last = frames[1].split("\n")[0].removeprefix("id: ")
+    for seen, status in ((last, 204), (None, 200), ("another", 200)):
+        stream = await open_stream(Script(ended), seen)  # type: ignore[arg-type]
+        assert stream.status == status
+        await stream.aclose()
+    # One that was opened again by a retry goes on.
+    stream = await open_stream(Script(open_), last)  # type: ignore[arg-type]
+    assert stream.status == 200
+    await stream.aclose()
 
 
 def test_the_data_say_what_the_page_says_they_do() -> None:
