@@ -14,10 +14,21 @@ from workers.video.outline import Chapter
 from workers.video.prosemirror import document_of, text_of
 from workers.video.slugs import candidates
 
-__all__ = ["StoredArticle", "StoredChapter", "remove_unfinished", "store_article", "store_chapter"]
+__all__ = [
+    "StoredArticle",
+    "StoredChapter",
+    "remove_replaced",
+    "remove_unfinished",
+    "store_article",
+    "store_chapter",
+]
 
 _MOST_SLUGS = 200
 _UNIQUE_VIOLATION = "23505"
+# By the foreign key, or before it by the trigger that looks at the chapter's project.
+_CHAPTER_GONE = ("23503", "HW202")
+# An address holds only so many ids.
+_PORTION = 50
 
 
 class StoredChapter(BaseModel):
@@ -100,17 +111,46 @@ async def remove_unfinished(ctx: Context, video: UUID, rows: Sequence[StoredChap
         video: Whose.
         rows: The chapters that stay.
     """
-    table = ctx.db.table("chapters")
     present: list[dict[str, Any]] = (
-        await table.select("id, articles(id)")
+        await ctx.db.table("chapters")
+        .select("id, articles(id)")
         .eq("video_id", str(video))
+        .not_.is_("start_seconds", "null")
         .gte("created_at", ctx.job.created_at.isoformat())
         .execute()
     ).data  # type: ignore[assignment]
-    stay = {str(row.id) for row in rows}
-    left = [row["id"] for row in present if row["id"] not in stay and not row["articles"]]
-    if left:
-        await table.delete().in_("id", left).execute()
+    await _remove(ctx, [row["id"] for row in present if not row["articles"]], rows)
+
+
+async def remove_replaced(ctx: Context, video: UUID, rows: Sequence[StoredChapter]) -> None:
+    """Remove chapters that earlier jobs have made of this video, unless somebody has published one.
+
+    A model hardly ever divides a video twice in the same way: two tables of contents would stand side by
+    side.
+
+    Args:
+        ctx: The job's context.
+        video: Whose.
+        rows: The chapters that stay.
+    """
+    present: list[dict[str, Any]] = (
+        await ctx.db.table("chapters")
+        .select("id, articles(status)")
+        .eq("video_id", str(video))
+        .not_.is_("start_seconds", "null")
+        .execute()
+    ).data  # type: ignore[assignment]
+    drafts = [
+        row["id"] for row in present if all(article["status"] == "draft" for article in row["articles"])
+    ]
+    await _remove(ctx, drafts, rows)
+
+
+async def _remove(ctx: Context, chapters: Sequence[str], but: Sequence[StoredChapter]) -> None:
+    stay = {str(row.id) for row in but}
+    left = [chapter for chapter in chapters if chapter not in stay]
+    for begin in range(0, len(left), _PORTION):
+        await ctx.db.table("chapters").delete().in_("id", left[begin : begin + _PORTION]).execute()
 
 
 async def store_article(
@@ -155,6 +195,12 @@ async def store_article(
                 await table.upsert({"slug": slug, **row}, on_conflict="chapter_id,language").execute()
             ).data
         except APIError as error:
+            if error.code in _CHAPTER_GONE:
+                raise Conflict(
+                    f"chapter {chapter.title[:100]!r} is gone since it was written",
+                    hint="A later job has replaced it, or somebody has removed it: submit the video again.",
+                    code="chapter_gone",
+                ) from error
             # Somebody has written an article of this slug by hand.
             if error.code != _UNIQUE_VIOLATION:
                 raise

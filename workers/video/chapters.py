@@ -14,6 +14,7 @@ from workers.llm import Prompts, gemini_model
 from workers.video.chapter_rows import (
     StoredArticle,
     StoredChapter,
+    remove_replaced,
     remove_unfinished,
     store_article,
     store_chapter,
@@ -97,7 +98,10 @@ async def make_chapters(
         told(done, total)
         return article
 
-    return await gather(write, range(len(outline.rows)), settings.concurrency)
+    articles = await gather(write, range(len(outline.rows)), settings.concurrency)
+    # Only now that the new ones are there; and once, lest a retry remove what a later job has made.
+    await ctx.step("replace", remove_replaced, ctx, video, outline.rows)
+    return articles
 
 
 async def tell(

@@ -63,9 +63,13 @@ async def open_source(ctx: Context, path: str, *, most_bytes: int) -> VideoSourc
         size, stream = given.bytes, _of_input(ctx, given.name)
     else:
         size, stream = await _size(ctx, file), _of_object(ctx, file)
-    if not 0 < size <= most_bytes:
+    if not size:
+        raise _unfit("is empty", "file_empty")
+    if size > most_bytes:
         raise _unfit(
-            f"has {size} bytes; 1 to {most_bytes} are taken", "file_too_large" if size else "file_empty"
+            f"has {size:,} bytes; at most {most_bytes:,} are taken",
+            "file_too_large",
+            "Cut it into several videos, or make it smaller.",
         )
     return VideoSource(stream, size, _NAMES.get(kind, kind))
 
@@ -107,10 +111,8 @@ def _check(status: int) -> None:
         raise TransportError(f"Storage answered {status}", hint="Try again later.", status=status)
 
 
-def _unfit(reason: str, code: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"video: {reason}", hint="Upload an MP4, WebM or MOV video.", code=code, details="video"
-    )
+def _unfit(reason: str, code: str, remedy: str = "Upload an MP4, WebM or MOV video.") -> InvalidRequest:
+    return InvalidRequest(f"video: {reason}", hint=remedy, code=code, details="video")
 
 
 class PulledFile(io.RawIOBase):

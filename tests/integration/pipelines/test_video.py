@@ -263,6 +263,38 @@ async def test_two_videos_of_a_project_never_write_over_each_other(office: Offic
     assert (kept["status"], kept["content_text"]) == ("published", "by hand")
 
 
+async def test_a_second_run_replaces_the_first_but_for_what_people_have_made_of_it(
+    office: Office, video: Path
+) -> None:
+    owner = await office.somebody()
+    project = await owner.project()
+    sandbox = office.sandbox.sandbox
+    sandbox.faults.add("slow", path="generateContent", times=1 + 1 + 3, seconds=0)
+    sandbox.faults.add("refusal", path="generateContent", times=1)
+    first = await submit(owner, project, video, ["de"])
+    result = await first.result(timeout=PATIENCE_S)
+    draft, published, _ = sorted(await owner.rows("chapters"), key=lambda chapter: chapter["position"])
+    chapters = owner.client.table("chapters")
+    await chapters.update({"slug": "renamed"}).eq("id", draft["id"]).execute()
+    await chapters.update({"slug": "published"}).eq("id", published["id"]).execute()
+    article = owner.client.table("articles").update({"status": "published"})
+    await article.eq("chapter_id", published["id"]).execute()
+    by_hand = {"project_id": project, "video_id": result["video_id"], "slug": "by-hand", "title": "By hand"}
+    await chapters.insert(by_hand).execute()
+
+    again = await owner.hw.submit(KIND, {"video_id": result["video_id"]}, project_id=project)
+    anew = await again.result(timeout=PATIENCE_S)
+    assert anew["chapters"] == result["chapters"]
+    found = {chapter["slug"] for chapter in await owner.rows("chapters")}
+    assert found == {*anew["chapters"], "published", "by-hand"}
+
+    # What is left of the first job has no chapters to go to any more, and takes none from the second.
+    await first.retry()
+    late = await first.result(timeout=PATIENCE_S)
+    assert [each["error_code"] for each in late["languages"]] == ["chapter_gone"]
+    assert {chapter["slug"] for chapter in await owner.rows("chapters")} == found
+
+
 async def test_organisations_own_their_videos(office: Office, video: Path) -> None:
     boss, editor, viewer, outsider = [await office.somebody() for _ in range(4)]
     organization = await office.organization(boss, editor=editor, viewer=viewer)

@@ -216,6 +216,17 @@ async def test_what_cannot_be_a_video_is_refused_before_it_is_sent(
     assert sandbox_server.sandbox.requests.as_dict()["total"] == 0
 
 
+async def test_what_is_too_large_is_told_how_large_it_may_be(
+    sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWAY_VIDEO_MOST_BYTES", "1000")
+    recording = await run(holding(ready), bytes(12_345))
+    assert recording.error is not None
+    assert recording.error.code == "file_too_large"
+    assert recording.error.message == "video: has 12,345 bytes; at most 1,000 are taken"
+    assert sandbox_server.sandbox.requests.as_dict()["total"] == 0
+
+
 class TestPulledFile:
     @staticmethod
     async def pieces(*given: bytes) -> AsyncGenerator[bytes, None]:
