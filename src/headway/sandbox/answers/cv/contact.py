@@ -33,6 +33,7 @@ _PLACE_LABEL = re.compile(
     r"כתובת|מגורים|住所|地址)\s*[:：]\s*(.+)$",
 )
 _SEPARATOR = re.compile(r"\s*[|·•;¦]\s*|\s{3,}|\s+[–—/-]\s+")
+_PARTS = re.compile(rf"{_SEPARATOR.pattern}|,\s+")
 _SOCIAL = re.compile(
     r"github|gitlab|twitter|x\.com|facebook|instagram|xing|stackoverflow|medium\.com", re.IGNORECASE
 )
@@ -127,7 +128,7 @@ def _phone(texts: Sequence[str]) -> str | None:
         cleaned = _URL.sub(" ", _EMAIL.sub(" ", text))
         for phone in _phones(cleaned):
             labelled = bool(_PHONE_LABEL.search(fold(cleaned.split(phone)[0])))
-            alone = phone in (part.strip(" ,;|/") for part in _SEPARATOR.split(cleaned))
+            alone = phone in (part.strip(" ;|/") for part in _PARTS.split(cleaned))
             if find_span(phone) is None or labelled or phone.startswith(("+", "00")):
                 signs = phone.startswith(("+", "00", "(", "0"))
                 candidates.append((3 * labelled + 2 * signs + alone, phone))
@@ -152,7 +153,7 @@ def _location(near: Sequence[Line]) -> str | None:
     for line in near[:_HEAD_LINES]:
         for part in _SEPARATOR.split(strip_contact(line.text)):
             text = _LABEL.sub("", part).strip(" ,;|/")
-            if is_place(text) and title_score(text) == 0:
+            if is_place(text) and title_score(text) == 0 and find_span(text) is None:
                 return text
     # Beside an address or a number, what is left of the line is a place more often than anything else.
     for line in near[:_HEAD_LINES]:

@@ -33,9 +33,16 @@ _GRADE = re.compile(
     r"(?P<value>\d+(?:[.,]\d+)?(?:\s*(?:/|out of|von|sur|su|de)\s*\d+(?:[.,]\d+)?)?(?:\s*%)?(?:\s*e lode)?)",
     re.IGNORECASE,
 )
+# Italian marks need no word before them.
+_ITALIAN_GRADE = re.compile(
+    r"(?<![\d/])(?P<value>\d{2,3}/(?:110|100)(?:\s*(?:e|con) lode)?)(?![\d/])", re.IGNORECASE
+)
 _HONORS = pattern("honors")
 _GRADE_BEFORE = re.compile(r"\b(?P<value>\d(?:[.,]\d+)?(?:\s*/\s*\d+)?)\s*C?GPA\b")
 _BRACKETED = re.compile(r"\((?P<field>[^\W\d_][^()]{5,})\)$")
+_YEAR_BEFORE = re.compile(r"^(?:19|20)\d\d\s+(?=[^\W\d_])")
+# "University of Edinburgh. Thesis: ..." goes on with what is told of the study.
+_TOLD_AFTER = re.compile(r"\.\s+(?=[^\W\d_][^.:]{2,25}:\s)")
 _FACULTIES = frozenset({"science", "arts", "philosophy", "engineering", "laws"})
 _STRONG = re.compile(r"\s*(?:\||·|•|\s[–—]\s|\s-\s|\s{2,}|;)\s*")
 _SPLIT = re.compile(r"\s*[,،]\s+(?![^()]*\))|\s+(?:at|an der|an|à l'|from)\s+(?=[A-ZÀ-Ý])")
@@ -73,14 +80,17 @@ def _names_study(text: str) -> bool:
 
 
 def _study(entry: Entry) -> Study:
-    header = list(entry.header)
-    body = list(entry.body)
+    header, body = [], list(entry.body)
+    for line in entry.header:
+        head, *told_after = _TOLD_AFTER.split(line, maxsplit=1)
+        header.append(head)
+        body[:0] = [Line(text) for text in told_after]
     # The school may stand below the date, and the degree below the school.
     while body and not body[0].bullet and len(header) < 3 and _completes(header, body[0].text):
         header.append(body.pop(0).text)
     told = [line.text for line in body]
     whole = " ".join([*header, *told])
-    gpa = _GRADE.search(whole) or _GRADE_BEFORE.search(whole)
+    gpa = _GRADE.search(whole) or _GRADE_BEFORE.search(whole) or _ITALIAN_GRADE.search(whole)
     honors = tuple(dict.fromkeys(_written(whole, match) for match in _HONORS.finditer(fold(whole))))
     parts = [part for line in header for part in _parts(line)]
     schools = [part for part in parts if _INSTITUTION.search(fold(part)) and not _is_degree_first(part)]
@@ -94,7 +104,9 @@ def _study(entry: Entry) -> Study:
         degree = others.pop(0)
     subject = _subject(degree)
     if degree and others and (subject is None or fold(subject) in _FACULTIES):
-        subject = others[0]
+        # "Baccalauréat, Lycée Voltaire, Lille": what stands behind the school is where it is.
+        place = schools and parts.index(degree) < parts.index(schools[-1]) < parts.index(others[0])
+        subject = subject if place else others[0]
     if len(degrees) > 1:
         told = [*(each for each in degrees[1:] if len(each) > 5), *told]
     mentioned = years_in(whole)
@@ -117,7 +129,7 @@ def _study(entry: Entry) -> Study:
 def _parts(line: str) -> list[str]:
     """The parts of a header line, without places, grades and distinctions."""
     parts: list[str] = []
-    for piece in _STRONG.split(line):
+    for piece in _STRONG.split(_YEAR_BEFORE.sub("", line)):
         whole = _without_marks(piece)
         if not is_place(whole):
             parts += [_without_marks(part) for part in _SPLIT.split(whole)]
@@ -152,7 +164,8 @@ def _is_degree_first(part: str) -> bool:
 
 
 def _without_marks(part: str) -> str:
-    part = re.sub(r"\s+with$", "", _GRADE_BEFORE.sub("", _GRADE.sub("", part)).rstrip())
+    part = _ITALIAN_GRADE.sub("", _GRADE_BEFORE.sub("", _GRADE.sub("", part)))
+    part = re.sub(r"\s+with$", "", part.rstrip())
     part = re.sub(r"\(\s*(?:2:[12]|1st|first|\d[.,]\d)?\s*\)", "", part)
     return part.strip(" ,;:|()–—-") if part.count("(") != part.count(")") else part.strip(" ,;:|–—-")
 
@@ -161,7 +174,7 @@ def _subject(degree: str | None) -> str | None:
     if degree is None:
         return None
     if short := _SHORT_DEGREE.match(degree):
-        return _inner(re.sub(r"^(?:in|of|en|di)\s+", "", short["field"], flags=re.IGNORECASE))
+        return _inner(re.sub(r"^(?:in|of|en|di|de)\s+", "", short["field"], flags=re.IGNORECASE))
     found = _FIELD.search(degree) or _BRACKETED.search(degree)
     if found is None:
         return None

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from headway.sandbox.answers.cv.dates import Span, find_span, is_duration
 from headway.sandbox.answers.cv.lines import Line
-from headway.sandbox.answers.cv.words import company_score, is_place
+from headway.sandbox.answers.cv.words import company_score, is_place, title_score
 
 __all__ = ["Entry", "divide_entries"]
 
@@ -99,7 +99,23 @@ def _look(lines: Sequence[Line]) -> list[_Seen]:
         if span is not None and span.end is None and span.start is not None and _is_told(line, span):
             span = None
         seen.append(_Seen(line, span, span.rest if span else ""))
-    return seen
+    return _without_told_spans(seen)
+
+
+def _without_told_spans(seen: Sequence[_Seen]) -> list[_Seen]:
+    """Without the dates of deeds, ``Cut costs (2019–2020)``, where entries begin with their own."""
+    spans = [each.span for each in seen if each.span is not None]
+    first = sum(1 for span in spans if not span.before.strip(" ([–—-"))
+    if first < 2 or first * 2 <= len(spans):
+        return list(seen)
+    return [
+        _Seen(each.line, None, "")
+        if each.span is not None
+        and re.search(r"\w.*\($", each.span.before)
+        and not (company_score(each.rest) or title_score(each.rest))
+        else each
+        for each in seen
+    ]
 
 
 def _is_range(span: Span) -> bool:

@@ -44,7 +44,8 @@ def extract(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     name = find_name(cv.head, near, contact.email, iberian=iberian)
     roles = [*read_roles(cv.of("work"), boards=False), *read_roles(cv.of("boards"), boards=True)]
     # Seats also stand under "Leadership", "Volunteering" and "Memberships".
-    roles += [role for role in read_roles(cv.of("other"), boards=False) if role.board and role.company]
+    others = [role for lines in cv.each("other") for role in read_roles(lines, boards=False)]
+    roles += [role for role in others if role.board and role.company]
     if not (cv.of("work") or cv.of("boards")):
         unmarked = [line for line in cv.head if not is_contact_line(line.text)]
         roles = [role for role in read_roles(unmarked, boards=False) if role.start or role.end]

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["fold", "folded_words"]
+__all__ = ["fold", "fold_level", "folded_words"]
 
 _SPECIAL = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i", "’": "'", "‘": "'", "`": "'"}
@@ -23,6 +23,15 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_SPECIAL))
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return re.sub(r"\s+", " ", plain).strip()
+
+
+def fold_level(text: str) -> str:
+    """A text folded letter by letter: as long as it was, so that places in both are the same.
+
+    Args:
+        text: Any text.
+    """
+    return "".join(" " if letter.isspace() else (fold(letter) or letter)[0] for letter in text)
 
 
 def folded_words(text: str) -> list[str]:

@@ -42,7 +42,7 @@ def completes(header: Sequence[str], text: str) -> bool:
     adds_title = max((title_score(part) for part in parts_of(text)), default=0) >= 0.5
     if title:
         return company_score(text) > 0 or not adds_title
-    return adds_title
+    return adds_title or company_score(text) > 0 == company_score(named[0])
 
 
 def completes_by_habit(header: Sequence[str], text: str) -> bool:
@@ -56,4 +56,7 @@ def completes_by_habit(header: Sequence[str], text: str) -> bool:
         return True
     if len(header) != 1 or company_score(header[0]) or len(text.split()) > 8 or text.endswith("."):
         return False
-    return title_score(header[0]) > 0 and title_score(text) < 0.5 and not is_board_title(text)
+    if title_score(text) >= 0.5 or is_board_title(text):
+        return False
+    # "CSIC": a name in capitals also below a title that nobody knows.
+    return title_score(header[0]) > 0 or (text.isupper() and len(text) > 1)

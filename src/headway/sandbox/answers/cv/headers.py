@@ -21,6 +21,7 @@ SIZE = re.compile(
     r"werknemers|anställda|ansatte|pracowników)\b",
     re.IGNORECASE,
 )
+_BRACKETS = re.compile(r"\s*\([^()]{0,200}\)")
 _LEGAL = re.compile(
     r"(?:inc|ltd|llc|llp|plc|corp|co|lp|limited|gmbh|ag|s\.?a|s\.?l|s\.?p\.?a|b\.?v|n\.?v|pty)\.?(?: ltd)?"
 )
@@ -56,7 +57,9 @@ def sorted_parts(line: str) -> tuple[list[str], list[str]]:
     Args:
         line: Of a header.
     """
-    parts = parts_of(SIZE.sub("", line).replace("()", ""))
+    # "(insurance, 6,200 employees)" tells of an organisation, and is none of its name.
+    line = _BRACKETS.sub(lambda found: "" if SIZE.search(found[0]) else found[0], line)
+    parts = parts_of(SIZE.sub("", line))
     named = [part for part in parts if not is_place(part)]
     places = [part for part in parts if is_place(part)]
     # "Donau Dynamics GmbH, Ulm": a town that nobody has to know.

@@ -14,7 +14,7 @@ _CONNECTORS = re.compile(r"\s*(?:&|\+|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\
 _DECORATION = re.compile(r"^[\W_]+|[\W_]+$")
 _NUMBERING = re.compile(r"^(?:\d{1,2}|[ivx]{1,4})[.)]\s+")
 _QUALIFIERS = re.compile(
-    r"\b(?:selected|relevant|key|additional|further|other|recent|previous|earlier|my|main|early|continued|"
+    r"\b(?:selected|relevant|key|additional|further|other|recent|previous|current|present|past|former|earlier|my|main|early|continued|"
     r"cont'd|ctd|meine|weitere|ausgewahlte|mes|autres|otra|otros|altre|outras|overige)\b"
 )
 _LONGEST = 60

@@ -26,6 +26,8 @@ _LONGEST_LINE = 500
 _MOST_LINES = 6_000
 _SPACED = re.compile(r"^(?:[^\W_] ){3,}[^\W_]$")
 _CELLS = re.compile(r"^\s*\|\s*(.*?)\s*\|\s*$")
+# An address that a narrow column has torn at one of its hyphens.
+_TORN_ADDRESS = re.compile(r"((?:https?://|www\.|linkedin\.com/)[^\s|]{1,120}-)\n(?=[a-z0-9])")
 _RULE = re.compile(r"^[\s_=\-–—*~#.|+]{3,}$")
 _MARKUP = re.compile(r"\*\*|__|`|^#{1,6}\s*|^\s*>\s+")
 # A document is data. Lines that speak to a machine are not about the person, and nobody's job.
@@ -56,6 +58,7 @@ def read_lines(text: str) -> list[Line]:
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
     text = text.replace("\t", "    ").replace("\f", "\n").replace("\u00a0", " ").replace("\u200b", "")
     text = re.sub("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u00ad]", "", text)
+    text = _TORN_ADDRESS.sub(r"\1", text)
     raw = _columns_apart(
         [piece for line in text.split("\n") for piece in _bounded(line.rstrip())][:_MOST_LINES]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from headway.sandbox.answers.cv.folding import fold
 from headway.sandbox.answers.cv.lines import Line
@@ -12,16 +12,20 @@ from headway.sandbox.answers.cv.words import names_tongue
 
 __all__ = ["read_languages", "read_sectors", "read_skills"]
 
-_SEPARATOR = re.compile(r"\s*(?:[,;|•·●▪/、،]|\s[–—-]\s|\s{3,})\s*(?![^()]*\))")
+_SEPARATOR = re.compile(
+    # A stroke divides words, and not the parts of "S/4HANA", "231/2001" and "CI/CD".
+    r"\s*(?:[,;|•·●▪、،]|\s/|/(?=\s)|(?<=[^\W\d_]{3})/(?=[^\W\d_]{3})|(?<=\bC)/(?=C\+\+)|\s[–—-]\s|\s{3,})\s*(?![^()]*\))"
+)
 _GROUP = re.compile(r"^[^\W\d_][^:：,;]{1,40}[:：]\s*")
 _METER = re.compile(
-    r"\s*(?:[★☆●○■□▮▯]+|\d{1,3}\s?%|\d\s?/\s?\d{1,2}|\(\s*\d+\+?\s*(?:years?|yrs?|jahre?|ans|años)\s*\))\s*"
+    r"\s*(?:[★☆●○■□▮▯]+|\d{1,3}\s?%|(?<!\d)\d\s?/\s?\d{1,2}(?!\d)|\(\s*\d+\+?\s*(?:years?|yrs?|jahre?|ans|años)\s*\))\s*"
 )
 _WITH_LEVEL = (
     re.compile(r"^(?P<a>[^(\[:]+?)\s*[(\[](?P<b>[^)\]]*)[)\]]?"),
     re.compile(r"^(?P<a>[^:：]+?)\s*[:：]\s*(?P<b>.+)$"),
     re.compile(r"^(?P<a>.+?)\s+[–—-]\s+(?P<b>.+)$"),
 )
+_DASH = re.compile(r"\s[–—-]\s")
 _GRADES = re.compile(r"\b[ABC][12]\+?(?!\w)")
 _LONGEST_SKILL = 60
 _MOST_SKILLS = 60
@@ -59,11 +63,11 @@ def read_languages(lines: Sequence[Line]) -> list[tuple[str, str | None]]:
     """
     found: list[tuple[str, str | None]] = []
     pending: str | None = None
-    for line in lines:
+    for line in _whole(lines):
         # "English" in one line and "Native" in the next, as tables and LinkedIn have it.
         grades = _GRADES.findall(line.text)
         if pending is not None and not names_tongue(line.text) and (grades or len(line.text.split()) <= 5):
-            found[-1] = (pending, grades[0] if len(grades) > 1 else line.text.strip(" ()"))
+            found[-1] = (pending, grades[0] if len(grades) > 1 else _bare(line.text))
             pending = None
             continue
         pending = None
@@ -81,7 +85,38 @@ def read_languages(lines: Sequence[Line]) -> list[tuple[str, str | None]]:
     return list(unique.values())
 
 
+def _whole(lines: Sequence[Line]) -> Iterator[Line]:
+    """Lines with those put together that a narrow column has torn: ``English (Full``, ``Professional)``."""
+    torn: Line | None = None
+    for line in lines:
+        whole = line
+        if torn is not None:
+            if _is_open(torn.text) or not names_tongue(line.text):
+                whole = Line(f"{torn.text} {line.text}", torn.bullet, torn.after_blank)
+            else:
+                yield torn
+        torn = whole if _is_open(whole.text) or whole.text.endswith((":", " –", " —", " -")) else None
+        if torn is None:
+            yield whole
+    if torn is not None:
+        yield torn
+
+
+def _is_open(text: str) -> bool:
+    return text.count("(") > text.count(")")
+
+
+def _bare(level: str) -> str:
+    """A level without brackets around the whole of it."""
+    level = level.strip()
+    return level[1:-1].strip() if level.startswith("(") and level.endswith(")") else level
+
+
 def _language_parts(text: str) -> list[str]:
+    # "French: native — English: fluent": a language on each side of the dash.
+    sides = [side.strip() for side in _DASH.split(text)]
+    if len(sides) > 1 and all(names_tongue(side) for side in sides):
+        return [part for side in sides for part in _language_parts(side)]
     # "Native: English, Welsh. Fluent: French": the level comes first and holds for several.
     if _GROUP.match(text) and not names_tongue(text.split(":")[0]):
         level, _, rest = text.replace("(s)", "").partition(":")
@@ -111,7 +146,13 @@ def _language(part: str) -> tuple[str | None, str | None]:
             first, second = match["a"].strip(), match["b"].strip()
             if names_tongue(second) and not names_tongue(first):
                 first, second = second, first
-            return (first or None), (second or None)
+            # "German – fluent (C1)": all behind the dash is the level.
+            tongue, dash, more = _divided(first)
+            if dash and names_tongue(tongue):
+                first, second = tongue.strip(), f"{more} ({second})" if second else more
+            # Of "LISTENING C1 READING C1 WRITING B2" the first.
+            grades = _GRADES.findall(second)
+            return (first or None), (grades[0] if len(grades) > 1 else second or None)
     words = part.split()
     for place, word in enumerate(words):
         if fold(word.strip(".,")) in phrases("tongues"):
@@ -119,6 +160,12 @@ def _language(part: str) -> tuple[str | None, str | None]:
             level = (after or before).strip(" -–—.") or None
             return word.strip(".,"), level
     return (part, None) if len(words) <= 2 and part[:1].isupper() else (None, None)
+
+
+def _divided(text: str) -> tuple[str, str, str]:
+    """A text before its first dash, the dash, and the text behind it."""
+    found = _DASH.search(text)
+    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
 
 
 def read_sectors(lines: Sequence[Line], told: str) -> list[str]:

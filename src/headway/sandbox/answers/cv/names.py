@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from headway.sandbox.answers.cv.contact import is_contact_line, strip_contact
 from headway.sandbox.answers.cv.dates import find_span
-from headway.sandbox.answers.cv.folding import fold, folded_words
+from headway.sandbox.answers.cv.folding import fold, fold_level, folded_words
 from headway.sandbox.answers.cv.headings import heading_of
 from headway.sandbox.answers.cv.lines import Line
 from headway.sandbox.answers.cv.sections import Cv
@@ -29,18 +29,20 @@ _LAST_LABEL = re.compile(
     r"sobrenome|achternaam|efternamn|etternavn|nazwisko)\s*[:：]\s*(.+)$"
 )
 _PAPER = pattern("papers")
+_PERSONAL = pattern("personal")
 _TITLES = re.compile(
     r"^(?:(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|lord|lady|rev|herr|frau|monsieur|madame|mme|m|sr|sra|"
-    r"don|dona|dott|dott\.ssa|ing|dipl|univ|hon|eng|arch|mag|med|h\.c|phd|rer|nat|habil|inz|mgr|lic)\b\.?[\s-]*)+",
+    r"don|dona|dott|dott\.ssa|ing|dipl|univ|hon|eng|arch|mag|med|h\.c|phd|rer|nat|habil|-ing|inz|mgr|lic)\b\.?[\s-]*)+",
 )
 _SUFFIXES = re.compile(
     r"(?:[,\s]+(?:phd|ph\.d|mba|msc|m\.sc|bsc|b\.sc|ma|m\.a|ba|b\.a|md|m\.d|jd|cpa|cfa|acca|fca|aca|pmp|llm|ll\.m|"
-    r"meng|beng|dphil|rn|esq|jr|sr|ii|iii|obe|mbe|cbe|frsa|pe|p\.eng|cissp|mbcs|fcca|cima|acma|dipl\.?-ing)\.?)+$"
+    r"meng|beng|dphil|rn|esq|jr|sr|ii|iii|obe|mbe|cbe|dbe|kbe|qc|kc|frs|fba|freng|jp|frsa|pe|p\.eng|cissp|mbcs|fcca|cima|acma|dipl\.?-ing)\.?)+$"
 )
 # Russian papers often begin with the family's name, which its ending tells.
 _FAMILY_FIRST = re.compile(r"[а-яё](?:ова?|ева?|ёва?|ина?|ский|ская|енко|чук|юк)$")
 # ", RN, BSN": letters behind a name, whatever they stand for.
 _LETTERS = re.compile(r"(?:,\s*[A-Z][A-Za-z]?[A-Z.-]{1,6}[A-Z.]?)+$")
+_MARGIN = ("contact", "skills", "languages", "sectors", "other")
 _MOST_WORDS = 6
 _SEARCHED = 8
 _DIVIDED = re.compile(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}")
@@ -87,16 +89,25 @@ def bring_name_forward(cv: Cv, email: str | None) -> None:
         cv: By sections; changed in place.
         email: The person's address, which tells the name.
     """
-    if any(_told_by(email, name) >= 0.5 for line in cv.head if (name := _clean(line.text)) is not None):
+    named = [name for line in cv.head if (name := _clean(line.text)) is not None]
+    if any(_told_by(email, name) >= 0.5 for name in named):
         return
-    for kind in ("contact", "skills", "languages", "sectors", "other"):
-        lines = cv.sections.get(kind, [])
-        for place, line in enumerate(lines):
-            name = _clean(line.text)
-            if name is not None and _told_by(email, name) >= 0.5:
-                cv.head[:0] = lines[place:]
-                cv.sections[kind] = lines[:place]
-                return
+    for told in (True, False):
+        for kind in _MARGIN:
+            lines = cv.sections.get(kind, [])
+            for place, line in enumerate(lines):
+                name = _clean(line.text)
+                if name is None:
+                    continue
+                # Where the address tells nothing, a name is what stands above a title.
+                below = lines[place + 1].text if place + 1 < len(lines) else ""
+                if _told_by(email, name) >= 0.5 if told else not named and title_score(below) >= 0.5:
+                    begins = cv.begins.get(kind, [])
+                    end = next((begin for begin in begins if begin > place), len(lines))
+                    cv.head[:0] = lines[place:end]
+                    cv.sections[kind] = [*lines[:place], *lines[end:]]
+                    cv.begins[kind] = [begin if begin <= place else begin - end + place for begin in begins]
+                    return
 
 
 def split_name(name: str, *, iberian: bool = False) -> tuple[str, str]:
@@ -197,15 +208,14 @@ def _clean(part: str, *, small: bool = False) -> str | None:
         low = fold(text)
         if not text or _PAPER.search(low):
             return None
+    if _PERSONAL.search(low):
+        return None
     if (letters := _LETTERS.search(text)) and len(text[: letters.start()].split()) >= 2:
         text = text[: letters.start()]
-        low = fold(text)
-    if len(low) == len(text):
-        if titles := _TITLES.match(low):
-            text = text[titles.end() :]
-            low = fold(text)
-        if len(low) == len(text) and (suffix := _SUFFIXES.search(low)):
-            text = text[: suffix.start()].rstrip(" ,")
+    if titles := _TITLES.match(fold_level(text)):
+        text = text[titles.end() :]
+    if suffix := _SUFFIXES.search(fold_level(text)):
+        text = text[: suffix.start()].rstrip(" ,")
     words = text.split()
     if not 1 <= len(words) <= _MOST_WORDS or heading_of(text) is not None:
         return None
@@ -227,9 +237,12 @@ def _clean(part: str, *, small: bool = False) -> str | None:
 def _told_by(email: str | None, name: str) -> float:
     if email is None:
         return 0.0
-    local = fold(email.partition("@")[0])
+    local, _, domain = fold(email).partition("@")
+    # "mail@ada-lovelace.example" tells it, too.
+    told = f"{local} {domain.partition('.')[0]}"
     words = [word for word in folded_words(name) if len(word) > 1]
-    hits = sum(1 for word in words if word in local or (len(word) > 4 and word[:4] in local))
+    words = [word for word in words if word not in phrases("particles")] or words
+    hits = sum(1 for word in words if word in told or (len(word) > 4 and word[:4] in told))
     return hits / len(words) if words else 0.0
 
 

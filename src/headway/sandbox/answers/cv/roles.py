@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -22,7 +22,7 @@ from headway.sandbox.answers.cv.words import is_place
 __all__ = ["Role", "read_roles"]
 
 _CITY = re.compile(
-    r"(?:city|location|ort|ville|lieu|ciudad|citt[aà]|cidade|plaats|miasto)\s*:\s*(?P<city>[^|:]+?)"
+    r"(?:city|location|ort|ville|lieu|ciudad|localidad|localit[aàé]|citt[aà]|cidade|localidade|plaats|miasto)\s*:\s*(?P<city>[^|:]+?)"
     r"(?:\s*[|,]\s*(?:country|land|pays|pa[ií]s|paese|kraj)\s*:\s*(?P<country>[^|:]+))?",
     re.IGNORECASE,
 )
@@ -43,7 +43,7 @@ def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
     labelled = labelled_roles(lines)
     if labelled:
         return [replace(role, board=boards or is_board_title(role.title)) for role in labelled]
-    told = _continued(lines)
+    told = _continued(_one_span_each(lines))
     entries = divide_entries(told, lambda text: may_begin(text, boards=boards), completes)
     dated = [entry for entry in entries if entry.span is not None]
     if sum(len(entry.header) > 1 for entry in dated) * 2 > len(dated):
@@ -139,7 +139,24 @@ def _employer_among(places: Sequence[str]) -> tuple[str | None, list[str]]:
     return None, list(places)
 
 
-def _continued(lines: Sequence[Line]) -> list[Line]:
+def _one_span_each(lines: Sequence[Line]) -> Iterator[Line]:
+    """Lines, with those apart that tell of two roles: ``Chair, since 2021; Director, 2018 – 2021``."""
+    before: Line | None = None
+    for line in lines:
+        halves = [half.strip() for half in line.text.split(";")]
+        if len(halves) > 1 and not line.bullet and all(find_span(half) is not None for half in halves):
+            yield replace(line, text=halves[0])
+            # Both are at the organisation that the line above names, if one does.
+            at = [before] if before and not before.bullet and find_span(before.text) is None else []
+            for half in halves[1:]:
+                yield from (replace(each, after_blank=True) for each in at)
+                yield Line(half)
+        else:
+            yield line
+        before = line
+
+
+def _continued(lines: Iterable[Line]) -> list[Line]:
     """Lines with those that only go on with a bullet joined to it."""
     joined: list[Line] = []
     for line in lines:

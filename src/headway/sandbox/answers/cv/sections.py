@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+from headway.sandbox.answers.cv.folding import fold
 from headway.sandbox.answers.cv.headings import heading_of
 from headway.sandbox.answers.cv.lines import Line
+from headway.sandbox.answers.cv.vocabulary import phrases
 from headway.sandbox.answers.cv.words import names_tongue
 
 __all__ = ["Cv", "divide"]
@@ -21,14 +24,26 @@ class Cv:
     Attributes:
         head: What stands before the first heading.
         sections: The lines of each kind, of all its sections one after the other.
+        begins: Where in the lines of a kind its sections begin.
     """
 
     head: list[Line] = field(default_factory=list)
     sections: dict[str, list[Line]] = field(default_factory=dict)
+    begins: dict[str, list[int]] = field(default_factory=dict)
 
     def of(self, kind: str) -> Sequence[Line]:
         """The lines of a kind of section; none without."""
         return self.sections.get(kind, ())
+
+    def each(self, kind: str) -> Iterator[Sequence[Line]]:
+        """The sections of a kind, one by one.
+
+        Args:
+            kind: Of section.
+        """
+        lines = self.of(kind)
+        bounds = [*self.begins.get(kind, []), len(lines)]
+        yield from (lines[begin:end] for begin, end in pairwise(bounds))
 
     @property
     def lines(self) -> list[Line]:
@@ -49,6 +64,7 @@ def divide(lines: Sequence[Line]) -> Cv:
         found = None if line.bullet else heading_of(line.text)
         if found is not None and _begins(found[0], found[1], kind, lines, place):
             begun = cv.sections.setdefault(found[0], [])
+            cv.begins.setdefault(found[0], []).append(len(begun))
             if found[1]:
                 begun.append(Line(found[1], after_blank=True))
             # "Languages: English" among skills is one line of its own, and the list goes on below it.
@@ -71,6 +87,6 @@ def _begins(found: str, rest: str, kind: str | None, lines: Sequence[Line], plac
         return inline and kind not in ("work", "boards")
     # Within a list of skills, "Languages" may be a skill's group, and "Training" a skill.
     if kind == "skills" and found == "other" and not lines[place].after_blank:
-        return text.isupper()
+        return text.isupper() or fold(text).strip(" :") in phrases("endings")
     inside = kind in ("work", "boards", "education") and not lines[place].after_blank
     return not (inside and text[:1].islower())

@@ -76,7 +76,9 @@ def is_place(text: str) -> bool:
         return short and not (title_score(text) or company_score(text))
     if _POSTCODE.search(text) and not (title_score(text) or company_score(text)):
         bare = _POSTCODE.sub("", text).strip(" ,")
-        return bool(bare) and len(bare.split()) <= 6 and not re.search(r"\d{4}", bare)
+        # "75002 Paris", and not "from 1997" or "2019-2021".
+        named = any(letter.isalpha() and not letter.islower() for letter in bare)
+        return named and len(bare.split()) <= 6 and not re.search(r"\d{4}", bare)
     if _AREA.match(fold(text)):
         return True
     return bool(re.fullmatch(r"(?:remote|hybrid|on-?site)\b.{0,30}", fold(text)))
