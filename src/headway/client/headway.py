@@ -317,6 +317,8 @@ class AsyncHeadway(Watches, Questions, Transfers):
         return BatchHandle(self, id_of(batch_id, "batch_id"), ())
 
 
-def _tags(tags: Iterable[str]) -> tuple[str, ...]:
-    # A single word would be taken for its letters.
-    return (tags,) if isinstance(tags, str) else tuple(tags)
+def _tags(tags: Any) -> Any:
+    # A single word would be taken for its letters; what is no list of words is refused with all other fields.
+    if isinstance(tags, str):
+        return (tags,)
+    return tuple(tags) if isinstance(tags, Iterable) else tags

@@ -42,6 +42,8 @@ async def wait_for_result(
         TimedOut: it has not ended in time; it goes on.
     """
     connection.refuse_if_closed()
+    if timeout is not None and timeout <= 0:
+        return as_type(await _present(connection, job_id, timeout), into)
     waiter = EndWatcher(job_id, fresh=fresh)
     try:
         async with asyncio.timeout(timeout):
@@ -52,6 +54,18 @@ async def wait_for_result(
             return as_type(await _result_of(connection, job_id, end), into)
     except TimeoutError:
         raise _late(timeout, waiter.state) from None
+
+
+async def _present(connection: Connection, job_id: UUID, timeout: float) -> Any:
+    """The result that is there already.
+
+    Raises:
+        TimedOut: the job has not ended.
+    """
+    snapshot = await read_snapshot(connection, job_id)
+    if not snapshot.ended:
+        raise _late(timeout, snapshot)
+    return await _result_of(connection, job_id, End(snapshot, snapshot=snapshot))
 
 
 async def _watch_to_the_end(connection: Connection, watcher: JobWatcher, on_update: OnUpdate[Update]) -> End:
@@ -128,9 +142,9 @@ async def _failure(connection: Connection, job_id: UUID, end: End) -> JobEnded:
 
 
 def _late(timeout: float | None, last: JobState | None) -> TimedOut:
-    known = "" if last is None else f"; it is {last.status} at {last.percent:g} %"
-    return TimedOut(
-        f"the job has not ended within {timeout:g} s{known}",
-        hint="It goes on: wait again, watch it, or cancel it.",
-        code="result_timeout",
-    )
+    if last is None:
+        # It may have ended: who could not ask must not say that it has not.
+        said = f"nothing was heard of the job within {timeout:g} s"
+    else:
+        said = f"the job has not ended within {timeout:g} s; it is {last.status} at {last.percent:g} %"
+    return TimedOut(said, hint="It goes on: wait again, watch it, or cancel it.", code="result_timeout")

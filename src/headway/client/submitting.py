@@ -60,9 +60,18 @@ async def submit_one(
     Raises:
         HeadwayError: the job was refused, or could not be sent; nothing is left behind.
     """
-    submission = submission_of(fields)
+    if files is not None and not isinstance(files, Mapping):
+        raise InvalidRequest(
+            "files: is no mapping of names to files",
+            hint='Send a mapping such as {"cv": Path("cv.pdf")}.',
+            code="HW100",
+            details="files",
+        )
     if not files:
-        return await _submit(connection, submission)
+        return await _submit(connection, submission_of(fields))
+    # What the handler is to call them is looked at before anything is uploaded.
+    named = [{"name": name, "bucket": bucket, "path": "unknown"} for name in files]
+    submission = submission_of({**fields, "files": named})
     attaching = Files(connection).attaching(
         files, bucket=bucket, organization_id=submission.organization_id, on_progress=on_upload
     )
@@ -82,12 +91,16 @@ async def submit_many(
     Raises:
         HeadwayError: one was refused (its place is named), or they could not be sent.
     """
+    if not isinstance(jobs, Iterable):
+        raise _no_job("jobs")
     submissions = []
     for place, job in enumerate(jobs):
         if isinstance(job, Submission):
             submissions.append(job)
-        else:
+        elif isinstance(job, Mapping):
             submissions.append(submission_of(_without_files(job, place), f"jobs[{place}]"))
+        else:
+            raise _no_job(f"jobs[{place}]")
         if place % _TURN == _TURN - 1:
             # Ten thousand payloads take a while to look at, and watches want to be told meanwhile.
             await asyncio.sleep(0)
@@ -122,6 +135,15 @@ async def _exists(connection: Connection, job_id: UUID) -> bool:
     except NotFound:
         return False
     return True
+
+
+def _no_job(field: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{field}: is no {'list of jobs' if field == 'jobs' else 'job'}",
+        hint='Send a list of mappings such as {"kind": "cv.parse", "payload": {}}.',
+        code="HW100",
+        details=field,
+    )
 
 
 def _without_files(job: Mapping[str, Any], place: int) -> Mapping[str, Any]:

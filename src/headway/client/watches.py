@@ -120,7 +120,7 @@ class Watches(Connected):
 
         Args:
             job_id: The job.
-            timeout: Seconds to wait; for ever when omitted.
+            timeout: Seconds to wait; for ever when omitted. 0 looks once.
             into: The type to read the result as: a pydantic model, or anything pydantic can validate.
             on_update: As in ``watch``.
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from headway.errors import Conflict, Denied, JobCancelled, JobFailed, NotFound, SchemaMismatch, TimedOut
 
+from .gate import Answer, gate_to
 from .harness import Shop, within
 
 
@@ -64,6 +65,35 @@ async def test_a_failure_is_raised_with_what_the_job_died_of(shop: Shop) -> None
         assert failed.value.code == "cv_unreadable"
         assert failed.value.snapshot.error.step == "read"
         assert failed.value.snapshot.attempts[0].outcome == "failed"
+
+
+async def test_a_result_can_be_looked_for_without_waiting(shop: Shop) -> None:
+    queue = await shop.kind()
+    hw = await shop.headway()
+    job = await hw.submit(queue.kind)
+    for none in (0, -1):
+        with pytest.raises(TimedOut, match="it is pending") as late:
+            await job.result(timeout=none)
+        assert late.value.code == "result_timeout"
+    await (await queue.take()).finish(result={"name": "Ada"})
+    assert (await job.result(timeout=0, into=Profile)).name == "Ada"
+    failing = await hw.submit(queue.kind)
+    await (await queue.take()).finish("failed", error={"code": "c", "message": "m"})
+    with pytest.raises(JobFailed):
+        await failing.result(timeout=0)
+
+
+async def test_a_wait_that_has_heard_nothing_claims_nothing(shop: Shop) -> None:
+    queue = await shop.kind()
+    client = await shop.person()
+    job = await (await shop.headway(client)).submit(queue.kind)
+    async with gate_to(shop.stack.url) as gate:
+        gate.always = Answer(hang=True)
+        deaf = await shop.headway(
+            url=gate.url, key=shop.stack.keys.publishable_key, access_token=await shop.token(client)
+        )
+        with pytest.raises(TimedOut, match="nothing was heard of the job"):
+            await deaf.result(job.id, timeout=0.2)
 
 
 async def test_a_cancelled_job_says_so(shop: Shop) -> None:

@@ -158,6 +158,10 @@ async def test_many_at_once_are_all_or_none_and_one_batch(shop: Shop) -> None:
         ({"delay": -1}, "delay_seconds"),
         ({"run_at": NAIVE}, "run_at"),
         ({"tags": ["x" * 65]}, "tags[0]"),
+        ({"tags": 5}, "tags"),
+        ({"files": ["cv.pdf"]}, "files"),
+        ({"files": {"": b"x"}}, "files[0].name"),
+        ({"files": {5: b"x"}}, "files[0].name"),
         ({"notify": {"webhook": "ftp://x"}}, "notify.webhook"),
         ({"retention": 1}, "retention_seconds"),
         ({"debounce_seconds": 5}, "debounce_key"),
@@ -170,6 +174,19 @@ async def test_what_the_engine_would_refuse_is_refused_before_it_is_sent(
     hw = await shop.headway()
     with pytest.raises(InvalidRequest) as refusal:
         await hw.submit("test.any", **fields)
+    assert refusal.value.details == field
+    assert refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("jobs", "field"),
+    [(None, "jobs"), (["test.any"], "jobs[0]"), ([{"kind": "test.any"}, None], "jobs[1]"), ([], "jobs")],
+    ids=str,
+)
+async def test_what_are_no_jobs_are_refused_before_they_are_sent(shop: Shop, jobs: Any, field: str) -> None:
+    hw = await shop.headway()
+    with pytest.raises(InvalidRequest) as refusal:
+        await hw.submit_many(jobs)
     assert refusal.value.details == field
     assert refusal.value.hint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import os
@@ -70,6 +71,66 @@ async def test_every_kind_of_source(house: House, ada: Party, tmp_path: Path, ki
     assert await files.read(ref) == content
     if kind == "file":
         assert source.tell() == 7  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "nul", "closed", "written", "text", "pieces"])
+async def test_what_cannot_be_read_is_refused_at_once(
+    house: House, ada: Party, tmp_path: Path, kind: str
+) -> None:
+    async def texts() -> AsyncIterator[str]:
+        yield "no bytes"
+
+    os.mkfifo(tmp_path / "pipe")
+    closed = io.BytesIO(b"x")
+    closed.close()
+    with (tmp_path / "written").open("wb") as written, (tmp_path / "written").open() as text:
+        sources: dict[str, Any] = {
+            "pipe": tmp_path / "pipe",
+            "device": Path("/dev/zero"),
+            "folder": tmp_path,
+            "nul": "a\0b",
+            "closed": closed,
+            "written": written,
+            "text": text,
+            "pieces": texts(),
+        }
+        async with asyncio.timeout(60):
+            with pytest.raises(InvalidRequest) as refusal:
+                await house.files(ada).upload(sources[kind])
+    assert refusal.value.details == "source"
+    assert refusal.value.hint
+
+
+async def test_a_pipe_that_was_opened_is_read(house: House, ada: Party, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writing = asyncio.create_task(asyncio.to_thread((tmp_path / "pipe").write_bytes, b"through a pipe"))
+    with await asyncio.to_thread((tmp_path / "pipe").open, "rb") as pipe:
+        files = house.files(ada)
+        assert await files.read(await files.upload(pipe)) == b"through a pipe"
+    await writing
+
+
+@pytest.mark.parametrize("wrong", ["", "pdf", "text/plain\r\nx-evil: 1", "täxt/plain", "text/" + "x" * 300])
+async def test_what_is_no_media_type_is_refused_before_anything_is_sent(
+    house: House, ada: Party, wrong: str
+) -> None:
+    unreachable = Party("http://127.0.0.1:9", ada.key, ada.http, ada.user_id, ada.token)
+    with pytest.raises(InvalidRequest) as refusal:
+        await house.files(unreachable).upload(b"x", content_type=wrong)
+    assert refusal.value.details == "content_type"
+
+
+async def test_a_checksum_may_be_in_capitals_and_must_be_one(
+    house: House, ada: Party, tmp_path: Path
+) -> None:
+    files = house.files(ada)
+    ref = await files.upload(b"right")
+    assert ref.sha256 is not None
+    address = f"{ref.bucket}/{ref.path}"
+    await files.download(address, tmp_path / "right", sha256=ref.sha256.upper())
+    with pytest.raises(InvalidRequest) as refusal:
+        await files.download(address, tmp_path / "wrong", sha256="zz")
+    assert refusal.value.details == "sha256"
 
 
 async def test_progress_is_told_up_to_the_end_and_may_raise(house: House, ada: Party) -> None:

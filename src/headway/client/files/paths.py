@@ -13,7 +13,15 @@ from uuid import UUID, uuid4
 
 from headway.errors import InvalidRequest
 
-__all__ = ["OWNED_BUCKETS", "check_bucket", "check_path", "default_path", "local_target", "storable_name"]
+__all__ = [
+    "OWNED_BUCKETS",
+    "check_bucket",
+    "check_content_type",
+    "check_path",
+    "default_path",
+    "local_target",
+    "storable_name",
+]
 
 OWNED_BUCKETS = frozenset({"cvs", "videos", "job-files", "exports"})
 """The buckets whose policies ask for an owner's prefix; a project's own buckets have rules of their own."""
@@ -21,6 +29,8 @@ OWNED_BUCKETS = frozenset({"cvs", "videos", "job-files", "exports"})
 _KEY = re.compile(r"[\w/!.*'() &$@=;:+,?-]+", re.ASCII)
 _BUCKET = re.compile(r"[\w!.*'() &$@=;:+,?-]{1,100}", re.ASCII)
 _REPLACED = re.compile(r"[^\w!.'()&$@=;+,-]+", re.ASCII)
+# RFC 9110, section 8.3.1; as text in a header, and no longer than an object's row takes.
+_MEDIA_TYPE = re.compile(r"(?=.{3,255}$)[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:[ \t]*;[\x20-\x7e]*)?", re.ASCII)
 _LONGEST_KEY = 1024
 _LONGEST_NAME = 120
 
@@ -39,6 +49,22 @@ def check_bucket(bucket: str) -> str:
             details="bucket",
         )
     return bucket
+
+
+def check_content_type(content_type: str) -> str:
+    """The media type, if it can be one.
+
+    Raises:
+        InvalidRequest: it cannot.
+    """
+    if not _MEDIA_TYPE.fullmatch(content_type):
+        raise InvalidRequest(
+            f"content_type: {content_type[:100]!r} is no media type",
+            hint="Send one such as application/pdf, or leave it out to have it told from the name.",
+            code="HW100",
+            details="content_type",
+        )
+    return content_type
 
 
 def check_path(path: str, *, bucket: str | None = None, owner: str | None = None) -> str:

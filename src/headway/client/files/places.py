@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +16,9 @@ __all__ = ["Named", "Place", "place_of"]
 
 Named: TypeAlias = FileRef | InputFile | str
 """A file of a job, or ``bucket/path``."""
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ def place_of(file: Named, *, sha256: str | None = None) -> Place:
     Raises:
         InvalidRequest: it can be no object's address.
     """
+    if sha256 is not None:
+        sha256 = _checksum(sha256)
     if isinstance(file, str):
         bucket, slash, path = file.partition("/")
         if not slash:
@@ -62,3 +68,15 @@ def place_of(file: Named, *, sha256: str | None = None) -> Place:
     return Place(
         check_bucket(file.bucket), check_path(file.path), file.name, sha256 or file.sha256, file.bytes
     )
+
+
+def _checksum(sha256: str) -> str:
+    digits = sha256.strip().lower()
+    if not _SHA256.fullmatch(digits):
+        raise InvalidRequest(
+            "sha256: is no SHA-256 checksum",
+            hint="Send its 64 hexadecimal digits.",
+            code="HW100",
+            details="sha256",
+        )
+    return digits

@@ -6,6 +6,7 @@ import asyncio
 import io
 import mimetypes
 import os
+import stat
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -111,33 +112,34 @@ async def opened(source: Source, name: str | None = None) -> AsyncIterator[Opene
         with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as aside:
             size = 0
             async for piece in source:
+                if not isinstance(piece, (bytes, bytearray, memoryview)):
+                    raise _wrong(f"a piece is of type {type(piece).__name__}", "Let it yield bytes.")
                 size += await asyncio.to_thread(aside.write, piece)
             yield Opened(cast(IO[bytes], aside), size, name or "file")
     elif hasattr(source, "read"):
         async with _of_file(source, name) as of_file:
             yield of_file
     else:
-        raise InvalidRequest(
-            f"source: a {type(source).__name__} cannot be uploaded",
-            hint="Send a path, bytes, a file opened in binary mode, or an async iterator of bytes.",
-            code="HW100",
-            details="source",
+        raise _wrong(
+            f"a {type(source).__name__} cannot be uploaded",
+            "Send a path, bytes, a file opened in binary mode, or an async iterator of bytes.",
         )
 
 
 @asynccontextmanager
 async def _of_path(path: Path, name: str | None) -> AsyncIterator[Opened]:
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InvalidRequest(
-            f"source: {path} cannot be read: {error.strerror or error}",
-            hint="Check the path and its permissions.",
-            code="file_unreadable",
-            details="source",
-        ) from None
-    with file:
-        facts = os.fstat(file.fileno())
+        # A pipe that nobody writes to would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, getattr(error, "strerror", None) or str(error)) from None
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(facts.st_mode):
+            raise _unreadable(path, "it is a folder")
+        raise _unreadable(path, "it is a pipe or a device", "Open it, and pass what open() has returned.")
+    with os.fdopen(descriptor, "rb") as file:
         stamp = _stamp(facts)
         identity = f"{path.resolve()}\0{facts.st_dev}\0{facts.st_ino}\0{stamp[0]}\0{stamp[1]}"
         yield Opened(file, facts.st_size, name or path.name, identity, _stamp=stamp)
@@ -148,12 +150,11 @@ async def _of_file(file: IO[bytes], name: str | None) -> AsyncIterator[Opened]:
     said = getattr(file, "name", None)
     chosen = name or (Path(said).name if isinstance(said, str) and said else "file")
     if isinstance(file, io.TextIOBase):
-        raise InvalidRequest(
-            "source: the file is open as text",
-            hint='Open it with mode "rb".',
-            code="HW100",
-            details="source",
-        )
+        raise _wrong("the file is open as text", 'Open it with mode "rb".')
+    if getattr(file, "closed", False):
+        raise _wrong("the file is closed", "Leave it open until it has been uploaded.")
+    if isinstance(file, io.IOBase) and not file.readable():
+        raise _wrong("the file is open for writing alone", 'Open it with mode "rb".')
     if file.seekable():
         origin = file.tell()
         size = file.seek(0, os.SEEK_END) - origin
@@ -176,6 +177,19 @@ def content_type_of(name: str) -> str:
 
 def _stamp(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
+
+
+def _wrong(reason: str, hint: str) -> InvalidRequest:
+    return InvalidRequest(f"source: {reason}", hint=hint, code="HW100", details="source")
+
+
+def _unreadable(path: Path, reason: str, hint: str | None = None) -> InvalidRequest:
+    return InvalidRequest(
+        f"source: {path} cannot be read: {reason}",
+        hint=hint or "Check the path and its permissions.",
+        code="file_unreadable",
+        details="source",
+    )
 
 
 def _changed(name: str) -> InvalidRequest:

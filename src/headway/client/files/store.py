@@ -12,7 +12,13 @@ from headway.client.files.access import StorageAccess
 from headway.client.files.attaching import Attachable, Attaching
 from headway.client.files.destination import Destination
 from headway.client.files.exchange import Exchange
-from headway.client.files.paths import check_bucket, check_path, default_path, local_target
+from headway.client.files.paths import (
+    check_bucket,
+    check_content_type,
+    check_path,
+    default_path,
+    local_target,
+)
 from headway.client.files.places import Named, place_of
 from headway.client.files.plain import upload_plainly
 from headway.client.files.progress import OnProgress, ProgressTeller
@@ -84,6 +90,8 @@ class Files:
         check_bucket(bucket)
         if path is not None:
             check_path(path, bucket=bucket, owner=owner)
+        if content_type is not None:
+            check_content_type(content_type)
         async with opened(source, name) as file:
             chosen = path or default_path(
                 file.name, owner=owner, organization_id=organization_id, folder=None
@@ -114,6 +122,8 @@ class Files:
         """
         url = signed if isinstance(signed, str) else signed.url
         right = read_signed_upload(url, self._access.url)
+        if content_type is not None:
+            check_content_type(content_type)
         async with opened(source, None) as file:
             destination = Destination(
                 right.bucket, right.path, content_type or content_type_of(file.name), token=right.token
