@@ -14,6 +14,7 @@ from PIL import Image
 
 from workers.reading.characters import pieces_of
 from workers.reading.content_type import Unreadable
+from workers.reading.dots import with_bullets
 from workers.reading.layout import reading_order
 from workers.reading.limits import Limits
 from workers.reading.pictures import save_picture
@@ -86,7 +87,7 @@ def _text_of(page: pypdfium2.PdfPage) -> str:
     textpage = page.get_textpage()
     pieces = list(pieces_of(textpage))
     textpage.close()
-    return reading_order(pieces)
+    return reading_order(with_bullets(pieces, page))
 
 
 def _unsaid(links: Iterable[str], text: str) -> list[str]:

@@ -75,3 +75,23 @@ def test_a_picture_with_links_is_still_a_picture(tmp_path: Path) -> None:
     text, pages, pictures = read_pdf(path, Limits(), tmp_path)
     assert (pages, pictures) == (1, 1)
     assert text == "Links\nhttps://example.com/a-rather-long-address-of-a-person"
+
+
+def test_dots_before_lines_are_bullets(tmp_path: Path) -> None:
+    pdf = FPDF(unit="pt")
+    pdf.add_page()
+    pdf.set_font("helvetica", size=11)
+    for y, text in ((100, "Engineer, Babbage and Company"), (120, "Built a machine"), (140, "Wrote notes")):
+        pdf.text(80, y, text)
+    for y in (117, 137):
+        pdf.circle(67, y, 1.6, style="F")
+    # Neither a rule, nor a picture as large as a letter, nor a dot far from any text, nor one behind it.
+    pdf.rect(80, 150, 300, 0.7, style="F")
+    pdf.circle(60, 97, 5, style="F")
+    pdf.circle(20, 97, 1.6, style="F")
+    pdf.circle(400, 97, 1.6, style="F")
+    assert text_of(pdf, tmp_path).splitlines() == [
+        "Engineer, Babbage and Company",
+        "• Built a machine",
+        "• Wrote notes",
+    ]
