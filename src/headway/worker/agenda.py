@@ -26,6 +26,7 @@ class Agenda:
 
     def __init__(self) -> None:
         self._due: dict[Topic, float | None] = dict.fromkeys(get_args(Topic))
+        self._left_until: dict[Topic, float] = {}
         self._changed = asyncio.Event()
 
     def put(self, topic: Topic, seconds: float | None) -> None:
@@ -36,14 +37,26 @@ class Agenda:
             seconds: From now; 0 or less is now, ``None`` is nothing in sight.
         """
         moment = None if seconds is None else time.monotonic() + max(0.0, seconds)
-        self._due[topic] = moment
-        self._changed.set()
+        self._set(topic, None if moment is None else max(moment, self._left_until.get(topic, moment)))
 
     def bring_forward(self, topic: Topic, seconds: float = 0.0) -> None:
         """Something is due now or soon, if not sooner: what a service that has left work behind says."""
         moment, known = time.monotonic() + seconds, self._due[topic]
         if known is None or moment < known:
-            self.put(topic, seconds)
+            self._set(topic, moment)
+
+    def leave(self, topic: Topic, seconds: float) -> None:
+        """What was due is not this worker's to take: whatever ``put`` says of it, it is not due before then.
+
+        Args:
+            topic: What.
+            seconds: From now.
+        """
+        self._left_until[topic] = time.monotonic() + seconds
+
+    def _set(self, topic: Topic, moment: float | None) -> None:
+        self._due[topic] = moment
+        self._changed.set()
 
     @property
     def anything_due(self) -> bool:

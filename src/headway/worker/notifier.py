@@ -23,6 +23,8 @@ _LEAST_CLAIM = 10
 # Deliveries that end together are reported together.
 _GATHER = 0.05
 _LAST_WORDS = 5.0
+# A sweep tells of messages that this worker cannot deliver too, such as letters where it has no mail server.
+_LONGEST_REST = 30.0
 _FIRST_RETRY = 10.0
 _LONGEST_RETRY = 300.0
 
@@ -52,6 +54,7 @@ class Notifier(Duty):
         self._lease_seconds = lease_seconds
         self._running: dict[asyncio.Task[Delivered], Delivery] = {}
         self._unreported: list[dict[str, Any]] = []
+        self._in_vain = 0
         self._ending = asyncio.Lock()
 
     async def stop(self) -> None:
@@ -112,6 +115,9 @@ class Notifier(Duty):
             },
         )
         deliveries = read_answers(Delivery, rows, "claim_outbox")
+        self._in_vain = 0 if deliveries else self._in_vain + 1
+        rest = min(2.0 ** min(self._in_vain, 10), _LONGEST_REST) if self._in_vain > 1 else 0.0
+        self._agenda.leave("deliveries", rest)
         for delivery in deliveries:
             task = asyncio.create_task(self._deliver(delivery), name=f"headway delivery {delivery.id}")
             self._running[task] = delivery

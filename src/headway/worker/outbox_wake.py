@@ -39,4 +39,4 @@ class OutboxWake(Duty):
             async for event in listener:
                 if isinstance(event, (Listening, Message)):
                     await asyncio.sleep(random.uniform(0, _JITTER))  # noqa: S311 - no secret
-                    self._agenda.put("deliveries", 0)
+                    self._agenda.bring_forward("deliveries")

@@ -335,6 +335,28 @@ async def test_e_mails_are_left_to_workers_with_a_mail_server(
     assert (message["status"], message["attempts"]) == ("pending", 0)
 
 
+async def test_what_others_must_deliver_is_not_asked_for_at_every_sweep(bench: Bench, told: Told) -> None:
+    await bench.endpoint("ops@example.com", channel="email")
+    await bench.end_jobs()
+
+    async def asked(times: int) -> None:
+        async with asyncio.timeout(30):
+            while bench.store.calls.count("claim_outbox") < times:
+                await asyncio.sleep(0.01)
+
+    async with notifying(bench, told) as context:
+        await asked(1)
+        context.agenda.put("deliveries", 0)
+        await asked(2)
+        async with asyncio.timeout(30):
+            while context.agenda.anything_due:
+                context.agenda.put("deliveries", 0)
+                await asyncio.sleep(0.01)
+        # A message about something new is another matter.
+        context.agenda.bring_forward("deliveries")
+        await asked(3)
+
+
 async def test_life(bench: Bench) -> None:
     def build() -> Notifier:
         context = bench.context()

@@ -247,6 +247,21 @@ async def test_the_agenda_tells_once_what_is_due() -> None:
     await asyncio.gather(again, return_exceptions=True)
 
 
+async def test_what_is_left_to_others_is_not_due_again_for_a_while() -> None:
+    agenda = Agenda()
+    agenda.leave("deliveries", 3600)
+    agenda.put("deliveries", 0)
+    assert not agenda.anything_due
+    agenda.put("schedules", 0)
+    assert agenda.anything_due
+    await asyncio.wait_for(agenda.due("schedules"), 5)
+    agenda.bring_forward("deliveries")
+    await asyncio.wait_for(agenda.due("deliveries"), 5)
+    agenda.leave("deliveries", 0)
+    agenda.put("deliveries", 0)
+    assert agenda.anything_due
+
+
 async def test_threads_are_reused_and_carry_what_they_raise() -> None:
     threads = Threads("test")
     names = {await threads.run(lambda: threading.current_thread().name) for _ in range(5)}
