@@ -23,7 +23,8 @@ def checked_url(url: object) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or "@" in parts.netloc:
+    odd = not text.isprintable() or " " in text
+    if odd or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or "@" in parts.netloc:
         raise _invalid("is no http(s) address")
     if parts.query or parts.fragment or any(parts.path.rstrip("/").endswith(path) for path in _API_PATHS):
         raise _invalid("names more than the project")
@@ -36,7 +37,7 @@ def checked_key(key: object) -> str:
     Raises:
         ConfigError: it cannot be one; it is not shown.
     """
-    text = str(key).strip()
+    text = key.strip() if isinstance(key, str) else ""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise ConfigError(
             "key: is empty or has characters that no key has",

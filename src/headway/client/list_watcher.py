@@ -90,7 +90,15 @@ async def scope_of(
             code="HW102",
             details="user",
         )
-    return Scope(user=UUID(subject))
+    try:
+        return Scope(user=UUID(subject))
+    except ValueError:
+        raise InvalidRequest(
+            "user: the token speaks for somebody whose id is no UUID",
+            hint="Sign people in with Supabase Auth: the ids of other issuers own no jobs.",
+            code="HW100",
+            details="user",
+        ) from None
 
 
 class ListWatcher:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import datetime
 
 import httpx
@@ -48,11 +49,37 @@ def error_from_httpx(error: httpx.HTTPError | httpx.InvalidURL, *, now: datetime
             code="proxy_error",
         )
     if isinstance(error, httpx.ConnectError):
+        if (fault := _tls_fault(error)) is not None:
+            return _without_tls(host, fault)
         return ConnectFailed(f"{host} could not be reached", hint=_CHECK_URL)
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(f"{host} did not answer in time", hint="Try again later.")
     return TransportError(
-        f"the connection to {host} broke: {type(error).__name__}", hint="Try again.", code="connection_broken"
+        f"the connection to {host} broke: {type(error).__name__}",
+        hint="Try again; if it stays so, check SUPABASE_URL (https or http) and the proxy.",
+        code="connection_broken",
+    )
+
+
+def _tls_fault(error: BaseException) -> ssl.SSLError | None:
+    """What TLS has failed of, if it has: the libraries hand on nothing but its words."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ssl.SSLError):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _without_tls(host: str, fault: ssl.SSLError) -> ConnectFailed:
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return ConnectFailed(
+            f"the certificate of {host} is not to be trusted: {fault.verify_message}",
+            hint="Set this machine's clock right, or trust the proxy's own certificate by SSL_CERT_FILE.",
+            code="tls_certificate",
+        )
+    return ConnectFailed(
+        f"{host} does not speak TLS",
+        hint="Check whether SUPABASE_URL begins with https:// or with http://, and the proxy.",
+        code="tls_failed",
     )
 
 

@@ -19,7 +19,15 @@ from supabase import AsyncClient, ClientOptions, create_client
 from supabase.lib.client_options import SyncClientOptions
 
 from headway.client import AsyncHeadway
-from headway.errors import ConfigError, ConnectFailed, Denied, HeadwayError, NotFound, TransportError
+from headway.errors import (
+    ConfigError,
+    ConnectFailed,
+    Denied,
+    HeadwayError,
+    InvalidRequest,
+    NotFound,
+    TransportError,
+)
 from headway.settings import ClientSettings
 
 from .gate import Answer, gate_to
@@ -304,6 +312,21 @@ async def test_a_watch_outlives_an_issuer_that_cannot_be_reached(shop: Shop) -> 
     await (await queue.take()).finish()
     await ear.end()
     assert ear.types == ["submitted", "started", "completed"]
+
+
+async def test_a_subject_of_another_issuer_is_told_so(shop: Shop) -> None:
+    claims = {
+        "sub": "auth0|7",
+        "role": "authenticated",
+        "aud": "authenticated",
+        "exp": int(time.time()) + 600,
+    }
+    token = jwt.encode(claims, shop.stack.keys.jwt_secret, algorithm="HS256")
+    hw = await shop.headway(key=shop.stack.keys.publishable_key, access_token=token)
+    with pytest.raises(InvalidRequest) as refusal:
+        await anext(hw.watch_all())
+    assert refusal.value.details == "user"
+    assert refusal.value.hint
 
 
 async def test_a_client_belongs_to_one_loop_and_says_so(shop: Shop) -> None:

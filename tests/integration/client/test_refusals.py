@@ -29,6 +29,7 @@ from headway.errors import (
     TransportError,
 )
 from headway.link.tokens import read_token
+from integration.worker_services.mail_server import certificate
 from support.stack import SUPABASE_DIR, project_config, running_stack
 from support.wire import wire_to
 
@@ -61,6 +62,8 @@ def ours(url: str, key: str = KEY, **options: Any) -> AsyncHeadway:
         ({"url": "https://abc.supabase.co/rest/v1/", "key": KEY}, "url_invalid"),
         ({"url": "https://user:secret@abc.supabase.co", "key": KEY}, "url_invalid"),
         ({"url": "http://a:99999", "key": KEY}, "url_invalid"),
+        ({"url": "http://a b", "key": KEY}, "url_invalid"),
+        ({"url": "http://a", "key": b"bytes"}, "key_invalid"),
         ({"url": "http://a", "key": ""}, "key_invalid"),
         ({"url": "http://a", "key": "two words"}, "key_invalid"),
         ({"url": "http://a", "key": KEY, "access_token": ""}, "access_token_invalid"),
@@ -74,6 +77,40 @@ def test_what_cannot_be_right_is_said_at_once(arguments: dict[str, Any], code: s
     assert refusal.value.code == code
     speaks(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+async def test_tls_that_fails_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, chain = certificate(tmp_path)
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    plain = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    secure = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
+    async with plain, secure:
+        ports = [server.sockets[0].getsockname()[1] for server in (plain, secure)]
+        async with ours(f"https://127.0.0.1:{ports[0]}") as hw:
+            with pytest.raises(ConnectFailed) as refusal:
+                await hw.list()
+            assert refusal.value.code == "tls_failed"
+            speaks(refusal.value, "SUPABASE_URL", "https://")
+        async with ours(f"https://127.0.0.1:{ports[1]}") as hw:
+            with pytest.raises(ConnectFailed, match="certificate") as refusal:
+                await hw.list()
+            assert refusal.value.code == "tls_certificate"
+            speaks(refusal.value, "clock", "SSL_CERT_FILE")
+        # What the hint says helps: it is spoken to then.
+        monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+        async with ours(f"https://127.0.0.1:{ports[1]}") as hw:
+            with pytest.raises(TransportError) as broken:
+                await hw.list()
+            assert broken.value.code == "connection_broken"
+        async with ours(f"http://127.0.0.1:{ports[1]}") as hw:
+            with pytest.raises(TransportError) as broken:
+                await hw.list()
+            speaks(broken.value, "SUPABASE_URL")
 
 
 async def test_nobody_is_at_the_address() -> None:
