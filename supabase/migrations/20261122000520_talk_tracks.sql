@@ -134,14 +134,19 @@ grant update (title, status, slides, total_duration_seconds) on table public.tal
 grant select, insert, update, delete
   on table public.slide_decks, public.slides, public.talk_tracks to service_role;
 
--- What a talk track is about is known when it is asked for: refused then, not found out by a worker. The condition
--- keeps the trigger away from the payloads of other kinds.
+-- What a talk track is about is known when it is asked for: refused then, not found out by a worker, which looks
+-- again because a deck may be edited meanwhile. The condition keeps the trigger away from the payloads of other kinds.
 create function headway_private.check_talk_track() returns trigger
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
+  most_of_a_slide constant integer := 12000;
+  most constant integer := 1000000;
   job headway.jobs;
-  deck text := new.payload ->> 'deck_id';
+  source constant text := case when new.payload ->> 'deck_id' is null then 'payload.slides' else 'payload.deck_id' end;
+  deck uuid;
+  too_long bigint;
+  characters bigint;
 begin
   select j.* into job from headway.jobs j where j.id = new.job_id;
   if job.kind <> 'talk_track.generate' then
@@ -152,11 +157,58 @@ begin
       'HW102', 'is missing: a talk track belongs to a project', 'project_id', 'Submit with the project whose talk it is.'
     );
   end if;
-  if deck is not null and not exists (
-    select from public.slide_decks d where d.project_id = job.project_id and d.id::text = lower(deck)
-  ) then
+  if source = 'payload.deck_id' then
+    select d.id into deck
+    from public.slide_decks d
+    where d.project_id = job.project_id and d.id::text = lower(new.payload ->> 'deck_id');
+    if deck is null then
+      perform headway_private.refuse(
+        'HW301', 'there is no such deck in the project', 'payload.deck_id', 'Submit with the project that the deck belongs to.'
+      );
+    end if;
+  end if;
+
+  select min(t.place) filter (where t.characters > most_of_a_slide), coalesce(sum(t.characters), 0)
+  into too_long, characters
+  from (
+    select s.place, (
+      select coalesce(sum(char_length(btrim(part, E' \t\r\n'))), 0)
+      from unnest(array[s.title, s.body, s.hints]) part
+    ) as characters
+    from (
+      select l.position as place, l.title, l.body, l.speaker_hints as hints
+      from public.slides l
+      where l.deck_id = deck
+      union all
+      select e.place, e.slide ->> 'title', e.slide ->> 'body', e.slide ->> 'speaker_hints'
+      from jsonb_array_elements(
+        case when jsonb_typeof(new.payload -> 'slides') = 'array' then new.payload -> 'slides' else '[]' end
+      ) with ordinality e (slide, place)
+    ) s
+  ) t;
+  if characters = 0 then
     perform headway_private.refuse(
-      'HW301', 'there is no such deck in the project', 'payload.deck_id', 'Submit with the project that the deck belongs to.'
+      'HW100', 'there is no text on any slide', source, 'Give at least one slide a title, a body or speaker hints.'
+    );
+  elsif too_long is not null then
+    perform headway_private.refuse(
+      'HW100', format('slide %s has more than %s characters', too_long, most_of_a_slide), source,
+      'Shorten it, or make it several slides.'
+    );
+  elsif characters > most then
+    perform headway_private.refuse(
+      'HW100', format('the deck has more than %s characters', most), source, 'Make it several decks.'
+    );
+  end if;
+
+  if new.payload #>> '{options,language}' !~ '^[A-Za-z]{1,3}([-_][A-Za-z0-9]{1,8})*$' then
+    perform headway_private.refuse(
+      'HW100', 'is no language tag', 'payload.options.language', 'Write one such as de, pt-BR or zh-Hant.'
+    );
+  end if;
+  if btrim(new.payload #>> '{options,audience}', E' \t\r\n') = '' then
+    perform headway_private.refuse(
+      'HW100', 'is blank', 'payload.options.audience', 'Say in a few words who listens, or leave it out.'
     );
   end if;
   return new;

@@ -45,3 +45,33 @@ create policy "owners and project writers delete documents" on public.documents
 revoke all on table public.documents from public, anon, authenticated, service_role;
 grant select, delete on table public.documents to authenticated;
 grant select, insert, update, delete on table public.documents to service_role;
+
+-- Refused before a job exists, not found out by a worker. The condition keeps the trigger away from other payloads.
+create function headway_private.check_document() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  job headway.jobs;
+begin
+  select j.* into job from headway.jobs j where j.id = new.job_id;
+  if job.kind <> 'document.generate' then
+    return new;
+  end if;
+  if job.project_id is null and job.owner_id is null then
+    perform headway_private.refuse(
+      'HW102', 'is missing: a document belongs to a project or to a person', 'owner_id', 'Submit with project_id or owner_id.'
+    );
+  end if;
+  if btrim(new.payload ->> 'prompt', E' \t\r\n') = '' then
+    perform headway_private.refuse('HW100', 'is blank', 'payload.prompt', 'Say what the document shall be about.');
+  end if;
+  return new;
+end
+$$;
+
+create trigger job_inputs_check_document
+  before insert or update of payload on headway.job_inputs
+  for each row when (new.payload ? 'prompt')
+  execute function headway_private.check_document();
+
+revoke all on function headway_private.check_document() from public, anon, authenticated, service_role;

@@ -16,6 +16,10 @@ def _with_words(text: str) -> str:
     return text
 
 
+def _unless_blank(text: str | None) -> str | None:
+    return text if text and text.strip() else None
+
+
 class DocumentPayload(BaseModel):
     """A prompt, and perhaps a title."""
 
@@ -24,9 +28,9 @@ class DocumentPayload(BaseModel):
     prompt: Annotated[
         str, StringConstraints(min_length=1, max_length=20_000), AfterValidator(_with_words)
     ] = Field(description="What the document shall be about.")
-    title: Annotated[str, StringConstraints(max_length=500)] | None = Field(
-        default=None, description="Its title; the automation's, or its first heading, when omitted."
-    )
+    title: Annotated[
+        Annotated[str, StringConstraints(max_length=500)] | None, AfterValidator(_unless_blank)
+    ] = Field(default=None, description="Its title; the automation's, or its first heading, when omitted.")
 
 
 class DocumentResult(BaseModel):

@@ -31,6 +31,10 @@ def _language(tag: str) -> str:
     return langcodes.standardize_tag(tag)
 
 
+def _unless_blank(text: str | None) -> str | None:
+    return text if text and text.strip() else None
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -71,9 +75,9 @@ class TalkTrackPayload(_Strict):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_either)
 
     deck_id: UUID | None = Field(default=None, description="A row of slide_decks in the job's project.")
-    title: Annotated[str, StringConstraints(max_length=500)] | None = Field(
-        default=None, description="The talk's title; the deck's when omitted."
-    )
+    title: Annotated[
+        Annotated[str, StringConstraints(max_length=500)] | None, AfterValidator(_unless_blank)
+    ] = Field(default=None, description="The talk's title; the deck's when omitted.")
     slides: list[SlideInput] | None = Field(
         default=None, min_length=1, max_length=MOST_SLIDES, description="The slides, in order."
     )

@@ -299,6 +299,7 @@ def test_a_talk_track_is_of_a_deck_of_its_project(project: Project, team: dict[s
     kind = project.kind("talk_track.generate")
     editor = team["editor"]
     deck = str(insert(project, editor, "slide_decks", project_id=team["project"], title="Deck").id)
+    insert(project, editor, "slides", deck_id=deck, position=1, title="One")
     (other,) = project.ask(
         editor,
         "insert into public.projects (name, organization_id) values ('o', %s) returning id",
@@ -331,3 +332,60 @@ def test_a_talk_track_is_of_a_deck_of_its_project(project: Project, team: dict[s
     assert refused.value.code == "HW301"
     # Other kinds may name their fields as they like.
     assert job(project, editor, payload={"deck_id": "x", "slides": 1})
+
+
+def test_a_talk_that_cannot_be_written_is_refused_before_a_job_exists(
+    project: Project, team: dict[str, Any]
+) -> None:
+    kind = project.kind("talk_track.generate")
+    editor = team["editor"]
+    empty, long, whole = (
+        str(insert(project, editor, "slide_decks", project_id=team["project"], title="Deck").id)
+        for _ in range(3)
+    )
+    insert(project, editor, "slides", deck_id=empty, position=1, title=" ", body="\n")
+    insert(project, editor, "slides", deck_id=long, position=1, title="x")
+    insert(project, editor, "slides", deck_id=long, position=7, body="x" * 11_999, speaker_hints="xx")
+    insert(project, editor, "slides", deck_id=whole, position=1, body=" " + "x" * 12_000 + "\n")
+
+    def submit(payload: dict[str, Any]) -> dict[str, Any]:
+        body = {"kind": kind, "payload": payload, "project_id": team["project"]}
+        answer: dict[str, Any] = project.call(editor, "headway.submit", body)
+        return answer
+
+    def told(**options: Any) -> dict[str, Any]:
+        return {"slides": [{"title": "x"}], "options": options}
+
+    for payload, field, words in (
+        ({"deck_id": empty}, "payload.deck_id", "no text on any slide"),
+        ({"deck_id": long}, "payload.deck_id", "slide 7 has more than 12000 characters"),
+        ({"slides": [{}, {"title": " ", "body": None}]}, "payload.slides", "no text on any slide"),
+        ({"slides": [{"title": "x"}, {"body": "x" * 12_001}]}, "payload.slides", "slide 2 has more than"),
+        ({"slides": [{"body": "x" * 11_000}] * 91}, "payload.slides", "more than 1000000 characters"),
+        (told(language="klingonish"), "payload.options.language", "language tag"),
+        (told(language=""), "payload.options.language", "language tag"),
+        (told(audience=" \n"), "payload.options.audience", "is blank"),
+    ):
+        with pytest.raises(Refused, match=words) as refused:
+            submit(payload)
+        assert (refused.value.code, refused.value.detail) == ("HW100", field)
+        assert refused.value.hint
+    for payload in (
+        {"deck_id": whole},
+        {"slides": [{}, {"speaker_hints": "x"}]},
+        {"slides": [{"body": "x" * 12_000}] * 83},
+        *(told(language=tag) for tag in ("de", "zh-Hant-TW", "de-u-co-phonebk", None)),
+    ):
+        assert submit(payload)["created"] is True
+
+
+def test_a_document_about_nothing_or_of_nobody_is_refused(project: Project, team: dict[str, Any]) -> None:
+    kind = project.kind("document.generate")
+    with pytest.raises(Refused, match="is blank") as refused:
+        project.call(team["editor"], "headway.submit", {"kind": kind, "payload": {"prompt": " \r\n\t"}})
+    assert (refused.value.code, refused.value.detail) == ("HW100", "payload.prompt")
+    with pytest.raises(Refused, match="person") as refused:
+        project.call(SERVICE, "headway.submit", {"kind": kind, "payload": {"prompt": "x"}})
+    assert (refused.value.code, refused.value.detail) == ("HW102", "owner_id")
+    body = {"kind": kind, "payload": {"prompt": "x"}, "owner_id": team["editor"].id}
+    assert project.call(SERVICE, "headway.submit", body)["created"] is True

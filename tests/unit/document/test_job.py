@@ -169,7 +169,12 @@ async def test_an_automation_that_answers_later_is_waited_for_without_a_worker(
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize(
     ("asked", "theirs", "title"),
-    [("Asked", "Theirs", "Asked"), (None, "Theirs", "Theirs"), (None, None, "Hello")],
+    [
+        ("Asked", "Theirs", "Asked"),
+        (None, "Theirs", "Theirs"),
+        (" ", "Theirs", "Theirs"),
+        ("", None, "Hello"),
+    ],
 )
 async def test_titles(
     rest: respx.MockRouter, db: AsyncPostgrestClient, asked: str | None, theirs: str | None, title: str

@@ -63,6 +63,12 @@ def test_language_tags_are_written_as_everybody_writes_them() -> None:
     assert TalkTrackOptions(language="PT-br").language == "pt-BR"
 
 
+def test_a_blank_title_is_none() -> None:
+    for title in (None, "", " \n"):
+        assert TalkTrackPayload.model_validate({"slides": [{"title": "x"}], "title": title}).title is None
+    assert TalkTrackPayload.model_validate({"slides": [{"title": "x"}], "title": "T"}).title == "T"
+
+
 def test_the_sample_is_a_payload() -> None:
     payload = TalkTrackPayload.model_validate_json(SAMPLE.read_text("utf-8"))
     assert payload.slides is not None
