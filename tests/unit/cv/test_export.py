@@ -80,11 +80,6 @@ def test_an_empty_profile_is_a_page() -> None:
     assert render_profile(FullProfile(), Locale.parse("ar")).pages == 1
 
 
-def test_characters_without_a_font_are_told() -> None:
-    whole = FullProfile(profile=Profile(first_name="山田"))
-    assert render_profile(whole, Locale.parse("en")).missing == "山田"
-
-
 def test_a_font_of_ones_own_is_checked(tmp_path: Path) -> None:
     (tmp_path / "no.ttf").write_text("none")
     with pytest.raises(ConfigError, match="HEADWAY_CV_FONT_FILES"):
@@ -122,3 +117,26 @@ def test_languages() -> None:
     with pytest.raises(InvalidRequest) as refused:
         locale_of("tlh")
     assert refused.value.details == "language"
+
+
+def test_where_a_job_was_and_what_a_grade_is() -> None:
+    whole = FullProfile(
+        profile=Profile(languages=[Language(language="Englisch", level="fließend (C1)")]),
+        work_experience=[Work(title="Leiter", company="Neckar GmbH", location="Ulm", company_size="450")],
+        board_experience=[Board(role="Beirat", organization="Museum", sector="Kultur")],
+        education=[Education(degree="Abitur", institution="Gymnasium", gpa="1,7", honors=["Preis"])],
+    )
+    text = text_of(render_profile(whole, Locale.parse("de")))
+    for part in ("Ulm · 450", "Kultur", "Note: 1,7, Preis", "Englisch – fließend (C1)"):
+        assert part in text, part
+
+
+def test_a_script_without_a_font_is_refused_and_a_rare_sign_is_not() -> None:
+    with pytest.raises(InvalidRequest, match="no font of the worker has") as refused:
+        render_profile(FullProfile(profile=Profile(first_name="美咲", last_name="田中")), Locale.parse("en"))
+    assert refused.value.code == "font_missing"
+    assert "HEADWAY_CV_FONT_FILES" in (refused.value.hint or "")
+    fine = render_profile(
+        FullProfile(profile=Profile(first_name="Ada", bio="Ships it 🚀")), Locale.parse("en")
+    )
+    assert fine.missing == "🚀"

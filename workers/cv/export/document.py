@@ -6,14 +6,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from babel import Locale
 from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
 
+from headway import InvalidRequest
 from workers.cv.export.fonts import Typeface, typefaces
-from workers.cv.export.wording import HEADINGS, is_right_to_left, shown_period
-from workers.cv.records import Board, Education, FullProfile, Work
+from workers.cv.export.wording import GRADE, HEADINGS, is_right_to_left, shown_period
+from workers.cv.records import Board, Education, FullProfile, Language, Work
 
 __all__ = ["ExportedProfile", "render_profile"]
 
@@ -23,6 +25,8 @@ _INK = (28, 32, 38)
 _GREY = (104, 112, 122)
 _ACCENT = (24, 86, 140)
 _LONGEST_PARAGRAPH = 4000
+_MOST_LOST = 0.02
+_NOT_SHOWN = frozenset({"id", "source", "position", "data_sources"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class ExportedProfile:
     Attributes:
         content: The PDF.
         pages: How many it has.
-        missing: Characters that no font has: they are shown as boxes.
+        missing: Characters that no font has, few enough to do without: they are left out.
     """
 
     content: bytes
@@ -53,17 +57,32 @@ def render_profile(
 
     Raises:
         ConfigError: a font file is none.
+        InvalidRequest: no font has the script of the profile (``font_missing``).
     """
     with tempfile.TemporaryDirectory(prefix="profile-fonts-") as directory:
-        text = [*_texts(whole), *HEADINGS[str(locale)], *(shown_period("2019-03", "2020-11", False, locale))]
+        said = list(_texts(whole.model_dump(mode="json")))
+        text = [*said, *HEADINGS[str(locale)], GRADE[str(locale)]]
         dated: list[Work | Board] = [*whole.work_experience, *whole.board_experience]
         text += [_period(entry, locale) for entry in dated]
         chosen = typefaces(text, Path(directory), fonts)
-        sheet = _Sheet(chosen, locale, whole.profile.name)
-        _set_profile(sheet, whole, contact)
         lacking = set("".join(text)) - frozenset().union(*(face.characters for face in chosen))
         missing = "".join(sorted(c for c in lacking if c.isprintable() and not c.isspace()))
+        _require_legible(said, missing)
+        sheet = _Sheet(chosen, locale, whole.profile.name)
+        _set_profile(sheet, whole, contact)
         return ExportedProfile(bytes(sheet.output()), sheet.page_no(), missing)
+
+
+def _require_legible(said: Sequence[str], missing: str) -> None:
+    letters = [character for text in said for character in text if character.isalpha()]
+    lost = sum(character in missing for character in letters)
+    # An emoji or a rare sign can be left out; a page without its words says nothing.
+    if lost > _MOST_LOST * len(letters):
+        raise InvalidRequest(
+            f"The profile is written in letters that no font of the worker has, such as {missing[:10]}",
+            hint="Whoever runs the worker names fonts that have them in HEADWAY_CV_FONT_FILES.",
+            code="font_missing",
+        )
 
 
 class _Sheet(FPDF):
@@ -161,20 +180,34 @@ def _set_profile(sheet: _Sheet, whole: FullProfile, contact: bool) -> None:
         sheet.heading(headings[2])
         for study in whole.education:
             _set_study(sheet, study)
-    languages = (f"{s.language} ({s.level})" if s.level else s.language for s in person.languages)
+    languages = map(_spoken, person.languages)
     for heading, items in zip(headings[3:6], (person.skills, languages, person.sectors), strict=True):
         if text := ", ".join(items):
             sheet.heading(heading)
             sheet.paragraph(text, 10)
 
 
+def _spoken(language: Language) -> str:
+    if not language.level:
+        return language.language
+    # Brackets within brackets are hard to read.
+    with_dash = "(" in language.level
+    return (
+        f"{language.language} – {language.level}" if with_dash else f"{language.language} ({language.level})"
+    )
+
+
 def _set_entry(sheet: _Sheet, entry: Work | Board) -> None:
     if isinstance(entry, Work):
         names, about = (entry.title, entry.company), entry.description
         points: Sequence[str] = entry.key_achievements
+        aside = (entry.location, entry.company_size)
     else:
         names, about, points = (entry.role, entry.organization), entry.key_contributions, ()
+        aside = (entry.sector, entry.organization_size)
     sheet.entry(" · ".join(name for name in names if name), _period(entry, sheet.locale))
+    if line := " · ".join(part for part in aside if part):
+        sheet.paragraph(line, 9, colour=_GREY)
     if about:
         sheet.paragraph(about, 9.5)
     for point in points:
@@ -185,7 +218,7 @@ def _set_entry(sheet: _Sheet, entry: Work | Board) -> None:
 def _set_study(sheet: _Sheet, study: Education) -> None:
     names = (*study.named, study.institution)
     sheet.entry(" · ".join(name for name in names if name), str(study.graduation_year or ""))
-    more = [*([study.gpa] if study.gpa else []), *study.honors]
+    more = [*([f"{GRADE[str(sheet.locale)]}: {study.gpa}"] if study.gpa else []), *study.honors]
     if more:
         sheet.paragraph(", ".join(more), 9.5)
     sheet.ln(1.6)
@@ -195,5 +228,13 @@ def _period(entry: Work | Board, locale: Locale) -> str:
     return shown_period(entry.start_date, entry.end_date, entry.is_current, locale)
 
 
-def _texts(whole: FullProfile) -> Iterator[str]:
-    yield whole.model_dump_json()
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a document that may be shown."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from () if name in _NOT_SHOWN else _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)

@@ -10,7 +10,7 @@ from babel.dates import format_date, format_skeleton
 
 from headway import InvalidRequest
 
-__all__ = ["HEADINGS", "is_right_to_left", "locale_of", "shown_date", "shown_period"]
+__all__ = ["GRADE", "HEADINGS", "is_right_to_left", "locale_of", "shown_date", "shown_period"]
 
 HEADINGS = {
     "en": ("Experience", "Board roles", "Education", "Skills", "Languages", "Sectors", "present"),
@@ -23,6 +23,12 @@ HEADINGS = {
     "he": ("ניסיון", "דירקטוריונים", "השכלה", "כישורים", "שפות", "תחומים", "היום"),
 }
 """Work, boards, education, skills, languages, sectors, and what stands for today."""
+
+GRADE = {
+    "en": "Grade", "de": "Note", "fr": "Moyenne", "es": "Nota", "it": "Voto", "nl": "Cijfer",
+    "ar": "المعدل", "he": "ציון",
+}  # fmt: skip
+"""What stands before the grade of a degree."""
 
 
 def locale_of(language: str) -> Locale:

@@ -47,7 +47,7 @@ def download_files(caller: Caller, job_id: str, name: str | None, to: Path, *, r
         caller: Who, and how to print.
         job_id: The job.
         name: Which; all outputs when omitted.
-        to: The file or folder to write to; a folder for all.
+        to: The file or folder to write to; for all a folder, unless there is one and this looks like a file.
         replace: Whether files that are there may be replaced.
     """
 
@@ -57,7 +57,9 @@ def download_files(caller: Caller, job_id: str, name: str | None, to: Path, *, r
             written = [await job.download(name, to, replace=replace)]
         else:
             outputs = [file for file in await job.files() if file.direction == "output"]
-            to.mkdir(parents=True, exist_ok=True)
+            # "--to profile.pdf" means the file, where there is only one.
+            if not (len(outputs) == 1 and to.suffix and not to.is_dir()):
+                to.mkdir(parents=True, exist_ok=True)
             written = [await client.download(file, to, replace=replace) for file in outputs]
         if caller.as_json:
             print_json([str(path) for path in written])
