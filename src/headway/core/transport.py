@@ -12,7 +12,7 @@ from headway.errors import ConfigError, ConnectFailed, HeadwayError, TimedOut, T
 
 __all__ = ["error_from_httpx"]
 
-_CHECK_URL = "Check SUPABASE_URL and the network."
+_CHECK_URL = "Check SUPABASE_URL, the network, and the proxy if HTTPS_PROXY or HTTP_PROXY names one."
 
 
 def error_from_httpx(error: httpx.HTTPError | httpx.InvalidURL, *, now: datetime) -> HeadwayError:

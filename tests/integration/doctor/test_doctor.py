@@ -156,7 +156,7 @@ class TestAddress:
     async def test_nobody_there(self, clinic: Clinic) -> None:
         report = await clinic.diagnose(url="http://127.0.0.1:9")
         assert not report.ok
-        assert report["url"].remedy == "Check SUPABASE_URL and the network."
+        assert report["url"].remedy.startswith("Check SUPABASE_URL, the network, and the proxy")
         assert {each.verdict for each in report.findings[1:]} == {"skipped"}
 
     @pytest.mark.parametrize(
