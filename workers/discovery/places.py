@@ -5,6 +5,7 @@ Source: https://developers.google.com/maps/documentation/places/web-service/text
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import httpx
@@ -24,6 +25,8 @@ _FIELDS = (
     "id", "displayName", "formattedAddress", "internationalPhoneNumber", "nationalPhoneNumber", "websiteUri",
     "rating", "userRatingCount", "types", "primaryTypeDisplayName", "businessStatus", "location",
 )  # fmt: skip
+# A quota by the minute passes, one by the day or by the bill does not.
+_USED_UP = re.compile(r"per ?day|billing", re.IGNORECASE)
 _MASK = ",".join([*(f"places.{field}" for field in _FIELDS), "nextPageToken"])
 
 
@@ -146,7 +149,7 @@ def _refused(response: httpx.Response) -> Exception | None:
     if response.is_success:
         return None
     text = response.text[:4000]
-    if response.status_code == 429 and ("QuotaFailure" in text or "billing" in text):
+    if response.status_code == 429 and _USED_UP.search(text):
         return ProviderDown(
             "The Google Places account has no quota left.",
             hint="Raise the quota in the Google Cloud console, then retry the job.",

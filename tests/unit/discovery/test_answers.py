@@ -120,6 +120,20 @@ async def test_a_search_that_makes_no_sense_is_told_apart_from_a_wrong_key(
     assert ("ZZ" in recording.error.message) == (code == "provider_declined")
 
 
+@pytest.mark.parametrize(
+    ("quota", "code"), [("PerMinute", "provider_rate_limited"), ("PerDay", "provider_quota_exhausted")]
+)
+@respx.mock
+async def test_a_quota_by_the_minute_passes_and_one_by_the_day_does_not(quota: str, code: str) -> None:
+    violation = {"quotaId": f"SearchTextRequest{quota}PerProject"}
+    details = [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}]
+    error = {"code": 429, "message": "Quota exceeded for quota metric.", "details": details}
+    route = respx.post(path=PATHS["places"]).respond(429, json={"error": error})
+    recording = await run_job(shopping(places, tries=2), "test.buy")
+    assert recording.error is not None
+    assert (recording.error.code, route.call_count) == (code, 2 if quota == "PerMinute" else 1)
+
+
 @respx.mock
 async def test_a_search_that_is_told_to_wait_for_long_comes_back_then() -> None:
     route = respx.post(path=PATHS["places"]).respond(429, headers={"retry-after": "300"})
