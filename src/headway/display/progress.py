@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TextIO, TypeAlias, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -16,6 +16,7 @@ from headway.core.feed import Update
 from headway.display.board import Board
 from headway.display.lines import line_of
 from headway.display.notebook import NotebookBoard, find_notebook
+from headway.display.standard_output import StandardOutput
 from headway.display.terminal import TerminalBoard
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ProgressDisplay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.board = Board(clock)
-        self._console = console or Console(highlight=False)
+        self._console = console or Console(file=cast(TextIO, StandardOutput()), highlight=False)
         self._mode = mode
         self._outputs = outputs
         self._lock = threading.Lock()

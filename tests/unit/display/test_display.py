@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from headway.core.feed import Feed, Update
-from headway.display import ProgressDisplay
+from headway.display import Mode, ProgressDisplay
 from headway.display.durations import short_duration
 from headway.display.plain_text import one_line, safe_text
 from unit.core.documents import JOB, event, message, snapshot
@@ -313,3 +313,22 @@ def test_a_callback_that_comes_from_a_thread_is_drawn(clock: Clock) -> None:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(show, life() * 20))
     assert len(display.board.cards) == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("mode", ["lines", "terminal"])
+def test_an_output_that_cannot_write_what_jobs_say_is_no_reason_to_fail(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, mode: Mode, clock: Clock
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
+    with ProgressDisplay(mode=mode, clock=clock) as display:
+        display.board.add(JOB, "Zürich · 東京 ✓")
+        for update in life():
+            display.show(update)
+            # Also what the app prints meanwhile, while rich stands before the output.
+            print("plain words")
+    text = written.getvalue().decode(encoding)
+    assert "plain words" in text
+    assert {"ascii": "Z?rich", "cp1252": "Zürich · ?? ?", "utf-8": "Zürich · 東京 ✓"}[encoding] in text
