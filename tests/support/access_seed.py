@@ -317,5 +317,8 @@ def _pipelines(project: Project, seed: Seed, scopes: dict[str, Any]) -> None:
             ("discovery_jobs", "discovery.run"),
         ):  # fmt: skip
             project.kind(kind)
-            job = project.call(SERVICE, "headway.submit", {"kind": kind, "project_id": None} | scope)["id"]
+            place = where if kind == "video.process" else None
+            job = project.call(SERVICE, "headway.submit", {"kind": kind} | scope | {"project_id": place})[
+                "id"
+            ]
             seed.add(f"public.{view}", tag, **{"job_id" if view == "document_jobs" else "id": job})

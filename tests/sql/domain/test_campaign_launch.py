@@ -214,6 +214,8 @@ def test_a_video_stands_where_its_job_stands(project: Project) -> None:
     ("body", "code", "field"),
     [
         ({"payload": {"languages": ["de"]}, "project_id": None}, "HW102", "project_id"),
+        ({"project_id": None}, "HW102", "project_id"),
+        ({"payload": {"language": "klingonish"}}, "HW100", "payload.language"),
         ({"payload": {"languages": ["de", "7"]}}, "HW100", "payload.languages[1]"),
         ({"payload": {"video_id": str(uuid.uuid4())}}, "HW301", "payload.video_id"),
     ],
@@ -227,6 +229,28 @@ def test_videos_that_cannot_be_worked_on_never_become_jobs(
         project.call(person, "headway.submit", {"kind": "video.process", "project_id": str(place.id)} | body)
     assert (refused.value.code, refused.value.detail) == (code, field)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"budget": "abc"}, "budget"),
+        ({"budget": "NaN"}, "budget"),
+        ({"budget": "100000.01"}, "budget"),
+        ({"region": "7!"}, "region"),
+        ({"language": "klingonish"}, "language"),
+    ],
+)
+def test_campaigns_that_cannot_be_run_never_become_jobs(
+    project: Project, more: dict[str, Any], field: str
+) -> None:
+    person = project.person()
+    with pytest.raises(Refused) as refused:
+        project.call(person, "headway.submit", {"kind": "discovery.run", "payload": ONE | more})
+    assert (refused.value.code, refused.value.detail) == ("HW100", f"payload.{field}")
+    assert refused.value.hint
+    fits = {"budget": "2.50", "region": "de", "language": "pt_BR"}
+    project.call(person, "headway.submit", {"kind": "discovery.run", "payload": ONE | fits})
 
 
 def test_a_video_of_another_project_is_none(project: Project) -> None:

@@ -48,6 +48,12 @@ def finished(project: Project, person: Person, kind: str, result: Any = None, **
     return identity
 
 
+def place_of(project: Project, person: Person) -> str:
+    """A project of the person's own."""
+    (place,) = project.ask(person, "insert into public.projects (name) values ('p') returning id::text")
+    return str(place.id)
+
+
 def only(project: Project, person: Person, view: str) -> Any:
     (row,) = project.ask(person, f"select * from public.{view}")
     return row
@@ -172,16 +178,17 @@ def test_an_earlier_job_still_says_what_it_was_about(
 ) -> None:
     person = project.person()
     row = str(uuid.uuid4())
-    finished(project, person, kind, {column: row})
+    finished(project, person, kind, {column: row}, project_id=place_of(project, person))
     assert getattr(only(project, person, view), column) == row
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_shows_its_own_kind_to_its_own_reader(project: Project, view: str) -> None:
     person = project.person()
+    place = place_of(project, person)
     for kind in VIEWS.values():
         project.kind(kind)
-        project.call(person, "headway.submit", {"kind": kind, "delay_seconds": 3600})
+        project.call(person, "headway.submit", {"kind": kind, "delay_seconds": 3600, "project_id": place})
     assert only(project, person, view).status == "pending"
     assert project.ask(project.person(), f"select 1 from public.{view}") == []
     for statement in (
