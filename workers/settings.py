@@ -15,7 +15,10 @@ __all__ = ["PipelineSettings"]
 class PipelineSettings(BaseSettings):
     """Settings of a pipeline. ``.env.example`` has a section for each class."""
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, populate_by_name=True)
+    # "NAME=" in a compose file means that it is not set.
+    model_config = SettingsConfigDict(
+        env_file=None, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -32,8 +35,8 @@ class PipelineSettings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             faults = [
-                f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
-                for each in error.errors(include_input=False, include_url=False)
+                f"{'.'.join(map(str, e['loc']))}: {'is not set' if e['type'] == 'missing' else e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
             ]
             raise ConfigError(
                 "; ".join(faults),

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -41,7 +42,10 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, populate_by_name=True)
+    # "NAME=" in a compose file means that it is not set.
+    model_config = SettingsConfigDict(
+        env_file=None, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -58,7 +62,8 @@ class _Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             faults = [
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)
+                f"{'.'.join(map(str, e['loc']))}: {'is not set' if e['type'] == 'missing' else e['msg']}"
+                for e in error.errors(include_input=False)
             ]
             raise ConfigError(
                 "; ".join(faults),
@@ -148,6 +153,14 @@ class WorkerSettings(_Settings):
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
         description="The secret key, or the legacy service_role key.",
     )
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_secret(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value().startswith("sb_publishable_"):
+            raise ValueError("is a publishable key; a worker needs the secret one (sb_secret_…)")
+        return key
+
     worker_name: str | None = Field(
         default=None,
         min_length=1,

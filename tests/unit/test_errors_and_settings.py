@@ -50,9 +50,29 @@ def test_client_settings_read_either_kind_of_key(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_missing_variable_is_named_with_a_remedy() -> None:
-    with pytest.raises(ConfigError, match="SUPABASE_URL") as raised:
+    with pytest.raises(
+        ConfigError, match="SUPABASE_URL: is not set; SUPABASE_SECRET_KEY: is not set"
+    ) as raised:
         WorkerSettings.load()
     assert raised.value.hint is not None
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:54321")
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "")
+    with pytest.raises(ConfigError, match="SUPABASE_SECRET_KEY: is not set"):
+        WorkerSettings.load()
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "legacy")
+    monkeypatch.setenv("HEADWAY_CONCURRENCY", "")
+    settings = WorkerSettings.load()
+    assert (settings.secret_key.get_secret_value(), settings.concurrency) == ("legacy", 20)
+
+
+def test_a_worker_is_not_given_the_public_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:54321")
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_publishable_x")
+    with pytest.raises(ConfigError, match="is a publishable key; a worker needs the secret one"):
+        WorkerSettings.load()
 
 
 def test_a_wrong_value_is_named_and_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,24 @@ def test_what_is_volunteered_is_heard_too() -> None:
     }
 
 
+def test_a_date_that_comes_with_an_answer_is_heard_too() -> None:
+    assert answers(
+        f"a: {QUESTIONS['profiles.availability_status']}", "u: Open, and free from March 2027."
+    ) == {
+        "profiles.availability_status": ["open_to_offers"],
+        "profiles.available_from": ["March 2027"],
+    }
+
+
+def test_what_is_known_can_be_asked_for_again() -> None:
+    facts = heard(
+        "a: What is your e-mail address these days?",
+        "u: It is ada@lovelace.example now.",
+        known=["[profiles.email] ada@example.com", "[profiles.location] London"],
+    )["facts"]
+    assert [(fact["field"], fact["values"]) for fact in facts] == [("email", ["ada@lovelace.example"])]
+
+
 def test_the_interviewer_s_own_words_are_no_answers() -> None:
     assert heard("a: Is your number +44 20 7946 0958?", "a: Do you speak French at C1 level?")["facts"] == []
 

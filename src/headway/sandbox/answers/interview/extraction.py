@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from headway.sandbox.answers.interview.transcript import Key, Question, asked_in, read_questions, read_turns
+from headway.sandbox.answers.interview.transcript import (
+    Key,
+    Question,
+    asked_in,
+    read_known,
+    read_questions,
+    read_turns,
+)
 from headway.sandbox.answers.interview.values import declines, values_of, wants_to_stop
 from headway.sandbox.answers.registry import task
 
@@ -17,6 +24,9 @@ _VOLUNTEERED = {
     "email": re.compile(r"[\w.+-]+@[\w-]+\.\w+"),
     "phone": re.compile(r"\b(?:phone|number|reach me|call me|mobile)\b.*\d{3}", re.IGNORECASE),
     "languages": re.compile(r"\bI (?:also )?speak\b", re.IGNORECASE),
+    "available_from": re.compile(
+        r"\b(?:available|start|free)\b[^.?!]{0,40}\b(?:from|on|in)\b.*\d{4}", re.IGNORECASE
+    ),
     "remote_work_preference": re.compile(r"\b(?:prefer|rather|like to) (?:to )?work", re.IGNORECASE),
 }
 _HYPOTHETICAL = re.compile(
@@ -33,14 +43,14 @@ def extract(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         text: The user's messages: open questions, known facts, and the turns.
         schema: Of the answer.
     """
-    questions = read_questions(text)
+    questions, known = read_questions(text), read_known(text)
     facts: dict[Key, dict[str, Any]] = {}
     declined: dict[Key, None] = {}
     stop = False
     asked: list[Question] = []
     for turn in read_turns(text):
         if not turn.by_user:
-            asked = asked_in(turn.text, questions) or asked
+            asked = asked_in(turn.text, questions) or asked_in(turn.text, known) or asked
             continue
         stop = stop or wants_to_stop(turn.text)
         if _HYPOTHETICAL.search(turn.text):

@@ -10,7 +10,7 @@ from headway.sandbox.answers.cv.folding import folded_words
 from headway.sandbox.answers.cv.vocabulary import phrases
 from headway.sandbox.answers.registry import document
 
-__all__ = ["Key", "Question", "Turn", "asked_in", "read_questions", "read_turns"]
+__all__ = ["Key", "Question", "Turn", "asked_in", "read_known", "read_questions", "read_turns"]
 
 _KEYED = re.compile(r"^\s*\[([\w.]+)\]\s*(.*)$", re.MULTILINE)
 _TURN = re.compile(r"^\s*(assistant|interviewer|agent|user|candidate|person)\s*:\s*(.*)$", re.IGNORECASE)
@@ -69,14 +69,22 @@ def read_questions(text: str) -> list[Question]:
     Args:
         text: The user's messages.
     """
-    block = re.search(r"<questions>(.*?)</questions>", text, re.DOTALL)
-    if block is None:
-        return []
-    return [
-        Question(key, words.strip())
-        for name, words in _KEYED.findall(block[1])
-        if (key := _key(name)) is not None
-    ]
+    return [Question(key, words) for key, words in _keyed("questions", text)]
+
+
+def read_known(text: str) -> list[Question]:
+    """What is known already, as questions without words: somebody may ask for it again.
+
+    Args:
+        text: The user's messages.
+    """
+    return [Question(key, "") for key, _ in _keyed("known", text)]
+
+
+def _keyed(name: str, text: str) -> list[tuple[Key, str]]:
+    block = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+    found = _KEYED.findall(block[1]) if block is not None else []
+    return [(key, words.strip()) for each, words in found if (key := _key(each)) is not None]
 
 
 def _key(name: str) -> Key | None:
