@@ -190,6 +190,7 @@ def assemble(
         ),
         link=RealtimeLink(clients.url, settings.secret_key.get_secret_value()),
     )
+    runner.on_postponed = parts.sweeper.expect
     if listens:
         queues = settings.queues or dict.fromkeys(registry.get(kind).queue for kind in kinds)
         parts.waking = Waking(

@@ -70,6 +70,8 @@ class Runner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_free: Callable[[], None] | None = None
         """Called whenever a slot has become free."""
+        self.on_postponed: Callable[[float], None] | None = None
+        """Called with the seconds until a job is due that this worker has put off."""
 
     # Slots --------------------------------------------------------------------------------------------------
 
@@ -250,6 +252,8 @@ class Runner:
         code = ending.fault.code if ending.fault is not None else None
         self._observations.ended(attempt.job, ending.outcome, attempt.elapsed, code)
         _tell_log(attempt, ending)
+        if ending.delay is not None and self.on_postponed is not None:
+            self.on_postponed(ending.delay)
         self._check_empty()
         if self.on_free is not None and self._finisher.unfinished >= self.slots:
             self.on_free()

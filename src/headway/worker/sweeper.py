@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import random
 import time
@@ -26,6 +27,8 @@ _MOST_JOBS = 500
 
 class Sweeper:
     """Sweeps when something is due, and every six seconds or so when nothing is known to be.
+
+    What this worker itself has put off is known before a sweep tells of it: see ``expect``.
 
     Args:
         store: The engine.
@@ -52,6 +55,8 @@ class Sweeper:
         self._agenda = agenda
         self._register = register
         self._task: asyncio.Task[None] | None = None
+        self._expected: list[float] = []
+        self._sooner = asyncio.Event()
         self.answered_at: float | None = None
         """When the engine last answered a sweep, by ``time.monotonic()``."""
 
@@ -66,6 +71,16 @@ class Sweeper:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+
+    def expect(self, seconds: float) -> None:
+        """A job will be due: sweep then, if not before.
+
+        Args:
+            seconds: From now; what is far is left to the sweeps in between, which learn of it.
+        """
+        if seconds <= _IDLE_SECONDS[1]:
+            heapq.heappush(self._expected, time.monotonic() + seconds + _by_chance())
+            self._sooner.set()
 
     async def sweep(self) -> Swept:
         """Sweep once, and pass on what was learnt."""
@@ -85,7 +100,7 @@ class Sweeper:
         # Workers that start together shall not sweep together.
         pause = random.uniform(0, 1)  # noqa: S311 - no secret
         while True:
-            await asyncio.sleep(pause)
+            await self._rest(pause)
             try:
                 pause = _pause_after(await self.sweep())
                 failures = 0
@@ -104,6 +119,23 @@ class Sweeper:
                 _log.exception("sweeping failed")
                 pause = _IDLE_SECONDS[1]
 
+    async def _rest(self, pause: float) -> None:
+        """Until the pause is over or what is expected is due, but not more often than is of use."""
+        now = time.monotonic()
+        earliest, latest = now + min(pause, _SHORTEST), now + pause
+        while True:
+            self._sooner.clear()
+            until = max(earliest, min([latest, *self._expected[:1]]))
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                await asyncio.wait_for(self._sooner.wait(), left)
+            except TimeoutError:
+                break
+        while self._expected and self._expected[0] <= time.monotonic():
+            heapq.heappop(self._expected)
+
     async def _registered_anew(self) -> float:
         try:
             await self._register()
@@ -113,6 +145,11 @@ class Sweeper:
         return _SHORTEST
 
 
+def _by_chance() -> float:
+    # Not all workers at the same moment.
+    return random.uniform(0.02, 0.2)  # noqa: S311 - no secret
+
+
 def _pause_after(swept: Swept) -> float:
     """Until the next lease expires or the next delayed job is due; a little later, by chance."""
     if swept.lost >= _MOST_JOBS or swept.promoted >= _MOST_JOBS:
@@ -120,5 +157,5 @@ def _pause_after(swept: Swept) -> float:
     pause = random.uniform(*_IDLE_SECONDS)  # noqa: S311
     for due in (swept.lease_seconds, swept.run_seconds):
         if due is not None:
-            pause = min(pause, max(_SHORTEST, due + random.uniform(0.02, 0.2)))  # noqa: S311
+            pause = min(pause, max(_SHORTEST, due + _by_chance()))
     return pause
