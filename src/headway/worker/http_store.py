@@ -97,7 +97,7 @@ class HttpStore:
 
     async def stop_worker(self, worker_id: UUID) -> None:
         """As ``Store.stop_worker``."""
-        await self._ask("stop_worker", {"worker_id": str(worker_id)}, patience=2.0)
+        await self._ask("stop_worker", {"worker_id": str(worker_id)}, patience=2.0, timeout=3.0)
 
     async def claim(
         self,

@@ -7,6 +7,7 @@ work in it, costs nobody a lease that way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -29,6 +30,7 @@ _log = logging.getLogger("headway.worker")
 
 _MOST_BEATS = 500
 _LONGEST_PAUSE = 1.0
+_LAST_BEAT = 1.0
 
 
 class Keeper:
@@ -67,6 +69,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._life: asyncio.Task[None] | None = None
         self._poked: asyncio.Event | None = None
         self._stopping = False
         self._next_beat = 0.0
@@ -92,11 +95,13 @@ class Keeper:
         def live() -> None:
             async def begin() -> None:
                 self._loop = asyncio.get_running_loop()
+                self._life = asyncio.current_task()
                 self._poked = asyncio.Event()
                 main.call_soon_threadsafe(ready)
                 await self._live()
 
-            asyncio.run(begin())
+            with contextlib.suppress(asyncio.CancelledError):
+                asyncio.run(begin())
 
         self._thread = threading.Thread(target=live, name="headway keeper", daemon=True)
         self._thread.start()
@@ -109,7 +114,12 @@ class Keeper:
             return
         self._stopping = True
         self._poke()
-        await asyncio.get_running_loop().run_in_executor(None, thread.join, 5.0)
+        await asyncio.get_running_loop().run_in_executor(None, thread.join, _LAST_BEAT)
+        if thread.is_alive() and self._loop is not None and self._life is not None:
+            # A heartbeat that is not answered is waited for no longer.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._life.cancel)
+            await asyncio.get_running_loop().run_in_executor(None, thread.join, 5.0)
         if self._thread is thread:
             self._thread = None
 

@@ -27,7 +27,8 @@ _log = logging.getLogger("headway.worker")
 Mode: TypeAlias = Literal["serve", "once", "burst"]
 """``serve`` runs until it is told to stop; ``burst`` until nothing can be claimed; ``once`` claims once."""
 
-_LAST_WORDS = 3.0
+_LAST_WORDS = 5.0
+_LAST_CLAIM = 1.0
 _BURST_ROUNDS = 20
 _BURST_PAUSE = 0.5
 
@@ -161,27 +162,38 @@ class Runtime:
 
     async def _drain(self) -> None:
         """Claim no more, let jobs finish within the grace period, and hand back the rest."""
-        runner, claimer = self.parts.runner, self.parts.claimer
-        if claimer in self._started:
-            await _within(claimer.stop(), self.settings.lease_seconds)
+        runner = self.parts.runner
+        if self.parts.claimer in self._started:
+            await self._claim_no_more()
         runner.tell_to_stop()
         if left := sum(runner.running.values()):
             _log.info("draining: %d jobs have %.0f s to finish", left, self.settings.grace_seconds)
             await self._stopping.hurried(runner.emptied(), self.settings.grace_seconds)
         if left := sum(runner.running.values()):
             _log.warning("handing back %d jobs", left)
-            await _within(runner.stop(), _LAST_WORDS)
-        await _within(self.parts.finisher.drained(), _LAST_WORDS)
+        await _within(self._hand_back(), _LAST_WORDS, "telling how jobs have ended")
+
+    async def _claim_no_more(self) -> None:
+        """What a claim under way is granted has to be handed back, unless the engine answers to nothing."""
+        stopping = asyncio.ensure_future(self.parts.claimer.stop())
+        await self._stopping.hurried(asyncio.shield(stopping), self.settings.lease_seconds)
+        if not stopping.done():
+            await _within(stopping, _LAST_CLAIM, "the last claim")
+
+    async def _hand_back(self) -> None:
+        """Until the engine knows how everything has ended."""
+        await self.parts.runner.stop()
+        await self.parts.finisher.drained()
 
     async def _stop(self) -> None:
         for service in reversed(self._started):
             try:
-                await _within(service.stop(), 10.0)
+                await _within(service.stop(), 10.0, service.name)
             except Exception:  # noqa: BLE001 - the others are stopped all the same
                 _log.exception("%s could not be stopped", service.name)
         self._started.clear()
-        await _within(self.parts.link.stop(), 5.0)
-        await _within(self.parts.tools.shared.close(), 5.0)
+        await _within(self.parts.link.stop(), 5.0, "the Realtime link")
+        await _within(self.parts.tools.shared.close(), 5.0, "what handlers share")
         self.parts.blocking.close()
         if self.parts.registration.done:
             try:
@@ -193,8 +205,8 @@ class Runtime:
         _log.info("worker %s has stopped", name_of(self.settings))
 
 
-async def _within(work: Awaitable[object], seconds: float) -> None:
+async def _within(work: Awaitable[object], seconds: float, what: str) -> None:
     try:
         await asyncio.wait_for(work, seconds)
     except TimeoutError:
-        _log.warning("something took longer than %.0f s to stop", seconds)
+        _log.warning("stopping: %s took longer than %.0f s", what, seconds)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.wire import wire_to
 from support.workers import ROOT, WorkerProcess, running_worker
 
 from .harness import Office
@@ -138,6 +139,22 @@ async def test_a_second_signal_hands_back_at_once_without_burning_an_attempt(
     snapshot = await office.snapshot(job)
     assert (snapshot["status"], snapshot["failures"]) == ("pending", 0)
     assert (await office.types(job))[-1] == "released"
+
+
+async def test_a_worker_ends_although_the_engine_answers_to_nothing(office: Office, start: Start) -> None:
+    with wire_to(office.stack.url) as wire:
+        worker = start(SUPABASE_URL=wire.url, HEADWAY_GRACE_SECONDS="600")
+        job = await office.submit(f"{office.prefix}.waits")
+        await office.until(job, lambda s: s["status"] == "processing")
+        wire.hold_after_sending(0)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.wait_for("finishing what runs")
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(60) == 0
+        assert "could not be told of the stop" in worker.output
+    start()
+    (worker.log.parent / "go").touch()
+    assert (await office.completed(job))["result"] == "went on"
 
 
 async def test_once_and_burst_end_by_themselves(office: Office, tmp_path: Path) -> None:
