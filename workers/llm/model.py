@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from workers.llm.paying import PaidCall, Paying, explained
 from workers.llm.prices import PriceList
 from workers.llm.prompts import Prompt
 from workers.llm.retries import Passing, patiently
+from workers.llm.room import Rooms
 from workers.llm.settings import LlmSettings
 
 __all__ = ["Paying", "TextModel"]
@@ -53,6 +55,7 @@ class TextModel:
         self._output = prices.find(adapter.provider, model, "output_token")
         self._audio = prices.find_or(self._input, adapter.provider, model, "audio_input_token")
         self._places = asyncio.Semaphore(settings.concurrency)
+        self._rooms = Rooms()
         self.sandbox = False
         """Whether its last answer came from the sandbox; a process has one address for all its jobs."""
 
@@ -260,12 +263,16 @@ class TextModel:
             yield reply
 
     def _reserved(self, call: Call, ctx: Paying, step: str | None) -> AbstractAsyncContextManager[Any]:
-        return ctx.paid_call(
-            provider=self.provider,
-            max_cost=self.most_cost(call),
-            model=self.model,
-            unit="token",
-            step=step,
+        return self._rooms.reserved(
+            ctx,
+            partial(
+                ctx.paid_call,
+                provider=self.provider,
+                max_cost=self.most_cost(call),
+                model=self.model,
+                unit="token",
+                step=step,
+            ),
         )
 
     def _settle(self, paid: PaidCall, reply: Reply) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,17 @@ async def test_the_budget_ends_the_job_before_it_is_passed(office: Office, video
         await job.result(timeout=PATIENCE_S)
     assert failed.value.code == "HW501"
     assert office.sandbox.sandbox.ledger.total() == 0
+
+
+async def test_a_small_budget_is_not_given_up_because_calls_are_under_way_together(
+    office: Office, video: Path
+) -> None:
+    owner = await office.somebody()
+    # The most that two articles at once can cost is more, what all calls do cost is a tenth of it.
+    job = await submit(owner, await owner.project(), video, ["de", "fr"], cost_budget="0.09")
+    result = await job.result(timeout=PATIENCE_S)
+    assert [each["status"] for each in result["languages"]] == ["completed", "completed"]
+    assert await office.usage(job.id) == office.sandbox.sandbox.ledger.total("gemini") < Decimal("0.01")
 
 
 async def test_two_videos_of_a_project_never_write_over_each_other(office: Office, video: Path) -> None:

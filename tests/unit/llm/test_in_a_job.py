@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -93,3 +94,32 @@ async def test_a_long_retry_after_is_kept_by_the_job(sandbox_server: SandboxServ
     assert recording.outcome == "retried"
     assert recording.delay == 90
     assert recording.usage == []
+
+
+@worker.job("cards.read")
+async def read_cards(ctx: Context, payload: dict[str, int]) -> list[str]:
+    model = await ctx.shared(text_model)
+
+    async def ask(number: int) -> str:
+        prompt = Prompt(system="Read.", user=f"<document>\nName: Ada {number}\nCity: London\n</document>")
+        return (await model.complete(prompt, schema=Card, ctx=ctx, max_tokens=1000)).name
+
+    return await asyncio.gather(*(ask(number) for number in range(payload["cards"])))
+
+
+async def test_calls_at_once_wait_for_each_other_before_the_budget_is_given_up(
+    sandbox_server: SandboxServer,
+) -> None:
+    # Enough for the most that one of them can cost, and for what all of them do.
+    sandbox_server.sandbox.faults.add("slow", seconds=0.05)
+    recording = await run_job(worker, "cards.read", {"cards": 5}, budget=Decimal("0.003"))
+    assert recording.result == [f"Ada {number}" for number in range(5)]
+    ledger = sandbox_server.sandbox.ledger
+    assert sum((entry.cost for entry in recording.usage), Decimal(0)) == ledger.total("openai")
+
+
+async def test_what_is_too_dear_for_the_budget_waits_for_nothing(sandbox_server: SandboxServer) -> None:
+    recording = await run_job(worker, "cards.read", {"cards": 5}, budget=Decimal("0.001"))
+    assert recording.error is not None
+    assert recording.error.code == "HW501"
+    assert sandbox_server.sandbox.requests.as_dict()["total"] == 0
