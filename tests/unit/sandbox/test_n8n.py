@@ -15,6 +15,7 @@ import pytest
 
 from headway import sign_webhook, verify_webhook
 from headway.core.webhook import check_signature
+from headway.sandbox.answers.handbook import LABEL, handbook_page
 from headway.sandbox.environment import SANDBOX_KEYS
 from headway.sandbox.server import SandboxServer
 
@@ -62,9 +63,25 @@ def test_a_workflow_that_answers_when_it_is_done(sandbox_server: SandboxServer) 
     said = answer.json()
     assert (answer.status_code, said["title"], said["sandbox"]) == (200, "Welcome", True)
     assert "<h1>Welcome</h1>" in said["html"]
-    assert "accounts, laptops and security" in said["html"]
+    assert "Accounts, laptops and security." in said["html"]
     assert "<script>" not in said["html"]
     assert sandbox_server.sandbox.ledger.quantity("n8n", unit="execution") == 1
+
+
+def test_a_page_is_what_the_prompt_asks_for() -> None:
+    prompt = "Write a handbook. Begin with the first day: accounts, laptop, and lunch. explain how we work."
+    title, page = handbook_page(prompt, None)
+    assert title == "Write a handbook"
+    body = page.partition("</nav>")[2]
+    assert body == (
+        '<h2 id="section-1">The first day</h2><p>The first day:</p>'
+        "<ul><li>accounts</li><li>laptop</li><li>lunch</li></ul>"
+        '<h2 id="section-2">How we work</h2><p>How we work.</p></body></html>'
+    )
+    assert page.count("Write a handbook.") == 1
+    assert LABEL in page
+    assert '<a href="#section-1">One sentence</a>' in handbook_page("One sentence", None)[1]
+    assert "Nothing was asked for" in handbook_page(" \n-", None)[1]
 
 
 def test_a_workflow_that_calls_back_signs_and_repeats_as_told(
