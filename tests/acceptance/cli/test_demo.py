@@ -33,6 +33,7 @@ def test_a_cv_becomes_a_profile_although_its_worker_is_killed(shop: Shop) -> Non
     assert figures["steps_not_repeated"] == ["extract", "parse"]
     assert figures["model_calls"] == 2
     assert figures["events"] > 10
+    assert figures["profile"]["current_role"]["company"] == "Nordvind Energi A/S"
     told = " ".join(done.stderr.split())
     for shown in (
         "Postgres, REST, Auth, Storage, Realtime",
@@ -71,6 +72,7 @@ def test_a_file_that_is_no_cv_ends_the_demo_with_what_is_wrong(shop: Shop) -> No
     assert "error:" in done.stderr
     assert "hint:" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "Everything is gone again" in done.stdout
     missing = shop.run("demo", "nowhere.pdf")
     assert missing.returncode == 1
     assert "nowhere.pdf" in missing.stderr

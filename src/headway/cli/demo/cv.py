@@ -20,7 +20,7 @@ from headway.client.handles import JobHandle
 from headway.core.feed import Update
 from headway.core.job import Snapshot
 from headway.display import ProgressDisplay
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, JobFailed
 
 __all__ = ["MODULES", "tell_cv"]
 
@@ -52,7 +52,7 @@ async def tell_cv(house: House, person: Person, cv: Path, console: Console) -> d
         console: Where to tell it.
 
     Returns:
-        The figures by name.
+        The figures by name, and the job's result as ``profile``.
 
     Raises:
         JobFailed: the file is no CV, or cannot be read.
@@ -69,7 +69,7 @@ async def tell_cv(house: House, person: Person, cv: Path, console: Console) -> d
                 story.latencies.take(update)
                 display.show(update)
                 await _act(house, update, console, story)
-    result = await job.result()
+    result = await _result(job, console)
     elapsed = time.perf_counter() - story.began
     done(console, f"Completed after {elapsed:.1f} s, by the second worker")
     console.print()
@@ -77,7 +77,21 @@ async def tell_cv(house: House, person: Person, cv: Path, console: Console) -> d
     for question in result["questions"][:3]:
         console.print(f"  [dim]An interview would ask next:[/] {question}", soft_wrap=True)
     console.print()
-    return await _figures(house, job, console, story, elapsed)
+    figures = await _figures(house, job, console, story, elapsed)
+    return figures | {"profile": result}
+
+
+async def _result(job: JobHandle, console: Console) -> Any:
+    try:
+        return await job.result()
+    except JobFailed as error:
+        if error.code == "cv_not_recognised":
+            console.print(
+                "[dim]The sandbox reads text by rules, and no letters in pictures: scans are for a real "
+                "model, with OPENAI_API_KEY and a worker of your own (docs/sandbox.md).[/]",
+                soft_wrap=True,
+            )
+        raise
 
 
 async def _submit(person: Person, cv: Path, console: Console, story: _Story) -> JobHandle:

@@ -51,21 +51,23 @@ def run_demo(file: Path | None, *, everything: bool, keep: bool, as_json: bool) 
     began = time.perf_counter()
     # As Ctrl-C does: whatever the story is at, everything is ended in order.
     signal.signal(signal.SIGTERM, _interrupt)
-    with ThrowawayDirectory() as throwaway:
-        house = House(throwaway)
-        try:
-            figures = _story(house, cv, console, everything=everything)
-            if keep:
-                _look_around(house, console)
-        except KeyboardInterrupt:
-            console.print("Interrupted.")
-            raise SystemExit(130) from None
-        finally:
-            house.close()
-    done(
-        console,
-        f"Everything is gone again after {time.perf_counter() - began:.0f} s: processes, files, ports",
-    )
+    password = secrets.token_urlsafe(12)
+    try:
+        with ThrowawayDirectory() as throwaway:
+            house = House(throwaway)
+            try:
+                figures = _story(house, cv, password, console, everything=everything)
+                if keep:
+                    _look_around(house, password, console)
+            finally:
+                house.close()
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        raise SystemExit(130) from None
+    finally:
+        # Also when the file was no CV: nobody is to wonder about what was started for it.
+        took = time.perf_counter() - began
+        done(console, f"Everything is gone again after {took:.0f} s: processes, files, ports")
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -74,7 +76,7 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _story(house: House, cv: Path, console: Console, *, everything: bool) -> dict[str, Any]:
+def _story(house: House, cv: Path, password: str, console: Console, *, everything: bool) -> dict[str, Any]:
     title = "five jobs at once, live" if everything else "a CV becomes a profile, live"
     console.print(f"[bold]Headway[/]: {title}\n")
     took = house.start_stack()
@@ -89,13 +91,15 @@ def _story(house: House, cv: Path, console: Console, *, everything: bool) -> dic
     done(console, f"A worker takes jobs: process {worker.pid}, with a URL and a secret key", took)
     # What uvloop saves in latency is what is to be shown.
     with asyncio.Runner(loop_factory=event_loop) as runner:
-        return runner.run(_as_person(house, cv, console, everything=everything))
+        return runner.run(_as_person(house, cv, password, console, everything=everything))
 
 
-async def _as_person(house: House, cv: Path, console: Console, *, everything: bool) -> dict[str, Any]:
+async def _as_person(
+    house: House, cv: Path, password: str, console: Console, *, everything: bool
+) -> dict[str, Any]:
     key = house.stack["SUPABASE_PUBLISHABLE_KEY"]
     began = time.perf_counter()
-    async with signed_up(house.url, key, email=_EMAIL, password=secrets.token_urlsafe(12)) as person:
+    async with signed_up(house.url, key, email=_EMAIL, password=password) as person:
         done(
             console,
             "Helena signs up; all that follows happens with her own token",
@@ -105,10 +109,12 @@ async def _as_person(house: House, cv: Path, console: Console, *, everything: bo
         return await tell(house, person, cv, console)
 
 
-def _look_around(house: House, console: Console) -> None:
+def _look_around(house: House, password: str, console: Console) -> None:
     console.print("\nStill running, to look around; Ctrl-C ends it:")
     for name in ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_DB_URL"):
         console.print(f"  {name}={house.stack[name]}", soft_wrap=True)
+    # With these, "headway list" and "headway show" speak for the person of the story.
+    console.print(f"  HEADWAY_EMAIL={_EMAIL}\n  HEADWAY_PASSWORD={password}", soft_wrap=True, markup=False)
     for name in ("stack", "sandbox", "worker 1", "worker 2"):
         log = house.household.log_of(name)
         if log.exists():
