@@ -49,6 +49,11 @@ def environment_as_given() -> dict[str, str]:
     return _GIVEN
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Number what is long or binary: keys and documents differ from run to run, and runners compare names."""
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 100) else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse to run apart what belongs together, as an xdist that does not fit pytest does without a word."""
