@@ -34,6 +34,7 @@ class JobCard:
 
     Attributes:
         title: What people call it.
+        named: Whether somebody has called it so; else its kind is part of its title once it is known.
         outputs: Its latest partial outputs, each on one line.
         produced: How many outputs there were.
         notes: What the handler has logged, the latest.
@@ -41,6 +42,7 @@ class JobCard:
 
     id: UUID
     title: str
+    named: bool = True
     status: JobStatus = "pending"
     percent: float = 0.0
     message: str | None = None
@@ -83,7 +85,9 @@ class JobCard:
         if self._eta is None or self.ended or self.status != "processing":
             return None
         eta, known_at = self._eta
-        return max(eta.seconds - (now - known_at), 0.0)
+        left = eta.seconds - (now - known_at)
+        # An estimate that has run out says nothing any more.
+        return left if left >= 1 else None
 
     def take(self, update: Update, now: float) -> None:
         """Take in one update."""
@@ -138,15 +142,18 @@ class Board:
         """The jobs."""
         return tuple(self._cards.values())
 
-    def add(self, job_id: UUID, title: str, stages: Iterable[Stage] = ()) -> JobCard:
+    def add(self, job_id: UUID, title: str | None, stages: Iterable[Stage] = ()) -> JobCard:
         """A job that will be told of, under a title of its own."""
-        card = self._cards.setdefault(job_id, JobCard(job_id, safe_text(title)))
+        called = safe_text(title) if title else f"job {str(job_id)[-6:]}"
+        card = self._cards.setdefault(job_id, JobCard(job_id, called, named=title is not None))
         card._stages = list(stages) or card._stages
         return card
 
     def take(self, update: Update) -> JobCard:
         """Take in an update; a job that nobody has announced is called by its kind."""
         job = update.job
-        card = self._cards.get(job.id) or self.add(job.id, f"{job.kind} {str(job.id)[-6:]}")
+        card = self._cards.get(job.id) or self.add(job.id, None)
+        if not card.named:
+            card.title, card.named = safe_text(f"{job.kind} {str(job.id)[-6:]}"), True
         card.take(update, self.clock())
         return card

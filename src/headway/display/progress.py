@@ -106,7 +106,7 @@ class ProgressDisplay:
             title: What to call it; its kind and the end of its id when omitted.
         """
         with self._lock:
-            self.board.add(job.id, title or f"{job.kind or 'job'} {str(job.id)[-6:]}")
+            self.board.add(job.id, title or (f"{job.kind} {str(job.id)[-6:]}" if job.kind else None))
 
     def show(self, update: Update) -> None:
         """Show one update; to be used as ``on_update`` of whatever takes one."""

@@ -17,7 +17,7 @@ from headway.core.feed import Feed, Update
 from headway.display import Mode, ProgressDisplay
 from headway.display.durations import short_duration
 from headway.display.plain_text import one_line, safe_text
-from unit.core.documents import JOB, event, message, snapshot
+from unit.core.documents import JOB, OTHER, event, message, snapshot
 
 STAGES = [
     {"name": "extract", "label": "Reading", "weight": 1},
@@ -132,7 +132,15 @@ class TestTerminal:
         display.show(replace(started, eta=eta))
         assert "about 30s left" in drawn(display, console), "the same estimate is not a new one"
         clock.now += 60
-        assert "about 0.0s left" in drawn(display, console)
+        assert "left" not in drawn(display, console), "an estimate that was wrong is no promise"
+
+    def test_a_job_is_called_by_its_kind_as_soon_as_that_is_known(self, clock: Clock) -> None:
+        display = ProgressDisplay(mode="lines", console=screen(), clock=clock)
+        known, named = display.board.add(JOB, None), display.board.add(OTHER, "my job")
+        assert known.title == "job 0f9d5b"
+        for update in life():
+            display.show(update)
+        assert (known.title, named.title) == ("cv.parse 0f9d5b", "my job")
 
     def test_a_failure_says_what_to_do(self, clock: Clock) -> None:
         console = screen()
