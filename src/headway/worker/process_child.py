@@ -27,6 +27,8 @@ from headway.worker.sync_context import SyncContext
 __all__ = ["main"]
 
 _STATE_AGE = 0.2
+_FORKED_STATUS = 70
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _PipeBridge:
@@ -128,6 +130,7 @@ class _Child:
         setup: Setup = self._pipe.recv()
         tools = BlockingTools(setup.url, setup.headers)
         sys.stdout, sys.stderr = self._streams
+        os.register_at_fork(after_in_child=self._copied)
         threading.Thread(target=self._listen, name="headway pipe", daemon=True).start()
         while True:
             order = self._orders.get()
@@ -143,6 +146,16 @@ class _Child:
                 raise
             except Exception as error:  # noqa: BLE001 - pickling fails in every way
                 self._bridge.send(Done(error=_unportable(done.value, error)))
+
+    def _copied(self) -> None:
+        """In a copy that a handler has made of this process: it has nothing to say to the worker."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        self._pipe.close()
+        for stream in self._streams:
+            stream.bridge = None
+        if self._bridge is not None:
+            self._bridge.stopping = True
 
     def _listen(self) -> None:
         while True:
@@ -164,9 +177,14 @@ class _Child:
 
 def _run(order: Order, bridge: _PipeBridge, tools: BlockingTools, public_url: str | None) -> Done:
     context = SyncContext(order.job, order.files, order.budget, bridge, tools, public_url)
+    pid = os.getpid()
     try:
         arguments = (context, order.payload) if order.takes_payload else (context,)
-        value = order.handler(*arguments)
+        try:
+            value = order.handler(*arguments)
+        finally:
+            if os.getpid() != pid:
+                os._exit(_FORKED_STATUS)
         if exceeds(value, order.result_limit):
             raise InvalidRequest(
                 f"result: has more than {order.result_limit} bytes",
@@ -198,9 +216,12 @@ def main(descriptor: int) -> None:
     Args:
         descriptor: The pipe's file descriptor.
     """
-    # Ctrl-C in a terminal reaches the whole group; the worker decides what becomes of its children.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    # Ctrl-C in a terminal reaches the whole group; the worker decides what becomes of its children. Caught, not
+    # ignored: programs that a handler starts would go on ignoring them.
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: None)
+    # What a handler starts must not keep the pipe open when this process has gone.
+    os.set_inheritable(descriptor, False)
     pipe = Connection(descriptor)
     preparation: dict[str, Any] = pipe.recv()
     multiprocessing.spawn.prepare(preparation)

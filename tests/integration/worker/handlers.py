@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from decimal import Decimal
 from typing import Any
 
@@ -61,6 +62,27 @@ def leave(ctx: SyncContext) -> None:
     raise SystemExit(3)
 
 
+def copies(ctx: SyncContext) -> int:
+    """Forks; the copy speaks and returns as well."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status)
+    print("from the copy")
+    ctx.emit("copied")
+    return -1
+
+
+def terminates(ctx: SyncContext) -> int:
+    """Starts a program, and ends it."""
+    with subprocess.Popen(["sleep", "600"]) as program:
+        program.terminate()
+        try:
+            return program.wait(30)
+        finally:
+            program.kill()
+
+
 def keep(ctx: SyncContext) -> object:
     """Answers what cannot leave the process."""
     return lambda: None
@@ -71,6 +93,6 @@ def worker_for(prefix: str, queue: str) -> Worker:
     worker = Worker()
     for run_in in ("thread", "process"):
         worker.job(f"{prefix}.{run_in}", queue=queue, stages=["work"], run_in=run_in)(work)  # type: ignore[arg-type]
-    for handler in (crash, spin, leave, keep):
+    for handler in (crash, spin, leave, keep, copies, terminates):
         worker.job(f"{prefix}.{handler.__name__}", queue=queue, timeout=60, run_in="process")(handler)
     return worker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -98,6 +99,18 @@ async def test_blocking_handlers_run_in_threads_and_processes(office: Office) ->
         assert ("emitted", {"name": "half", "data": 1}) in await office.events(job)
         (file,) = snapshot["files"]
         assert (file["direction"], file["name"], file["bytes"]) == ("output", "out.txt", 3)
+
+
+async def test_what_a_handler_does_in_its_process_stays_there(office: Office) -> None:
+    """Copies of it are ended before they answer for it, and programs that it starts can be ended."""
+    from .handlers import worker_for
+
+    async with office.running(worker_for(office.prefix, office.queue)):
+        copied = await office.submit(office.kind("copies"))
+        assert (await office.completed(copied))["result"] == 70
+        assert "emitted" not in await office.types(copied)
+        ended = await office.submit(office.kind("terminates"))
+        assert (await office.completed(ended))["result"] == -signal.SIGTERM
 
 
 async def test_a_completed_step_is_not_run_again_and_its_result_comes_back_typed(office: Office) -> None:
