@@ -216,8 +216,8 @@ def main(descriptor: int) -> None:
     Args:
         descriptor: The pipe's file descriptor.
     """
-    # Ctrl-C in a terminal reaches the whole group; the worker decides what becomes of its children. Caught, not
-    # ignored: programs that a handler starts would go on ignoring them.
+    # Ctrl-C in a terminal reaches the whole group; the worker decides what becomes of its children. Caught,
+    # not ignored: programs that a handler starts would go on ignoring them.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
     # What a handler starts must not keep the pipe open when this process has gone.
