@@ -40,17 +40,18 @@ class Talk:
 
         A worker that is told to stop finishes the portion at hand, which is paid for, and begins no other.
         """
-        total = len(self._deck.slides)
-        done = 0
         for portion in chunks_of(self._deck.slides):
             await self._portion(portion)
-            done += len(portion)
-            self._ctx.metrics(slides_done=done, slides_total=total, seconds=self.seconds)
-            self._ctx.progress(done, total, f"{done} of {total} slides written")
-            if self._ctx.told_to_stop and done < total:
+            if self._ctx.told_to_stop and portion[-1] is not self._deck.slides[-1]:
                 return False
         await self._telling.catch_up()
         return True
+
+    def _report(self) -> None:
+        total = len(self._deck.slides)
+        done = sum(len(chunk.slides) for chunk in self.chunks)
+        self._ctx.metrics(slides_done=done, slides_total=total, seconds=self.seconds)
+        self._ctx.progress(done, total, f"{done} of {total} slides written")
 
     async def _portion(self, portion: Sequence[Slide]) -> None:
         written = False
@@ -64,6 +65,8 @@ class Talk:
 
         chunk = await self._ctx.step(step_name(portion), write, into=WrittenChunk)
         self.chunks.append(chunk)
+        # First, so that whoever reads the slides knows how far that is.
+        self._report()
         if written:
             await self._telling.written(chunk)
         else:

@@ -26,6 +26,7 @@ from workers.talk_track.deck import Deck, Slide
 from workers.talk_track.pace import seconds_to_say, spoken_words
 from workers.talk_track.payload import SlideInput, TalkTrackOptions, TalkTrackPayload
 from workers.talk_track.speech import as_speech
+from workers.talk_track.talk import Talk
 from workers.talk_track.telling import packed
 from workers.talk_track.writing import chunk_prompt
 
@@ -236,3 +237,38 @@ def test_the_first_and_the_last_portion_know_it() -> None:
     assert "the talk begins" in prompt.user
     assert "close the talk" in prompt.user
     assert "Write in the language of the slides" in prompt.system
+
+
+class Watched:
+    """A context that notes in which order things are told; its steps are finished before."""
+
+    told_to_stop = False
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    async def step(self, name: str, write: object, into: type[WrittenChunk]) -> WrittenChunk:
+        first, last = (int(number) for number in name.split("_")[1:])
+        spoken = [WrittenSlide(position=n, text="x", seconds=2) for n in range(first, last + 1)]
+        return into(slides=spoken, summary="s")
+
+    def metrics(self, **figures: int) -> None:
+        self.told.append(figures)
+
+    def progress(self, done: int, total: int, message: str) -> None:
+        self.told.append((done, total, message))
+
+    async def emit(self, name: str, data: dict[str, list[dict[str, object]]]) -> None:
+        self.told.append([slide["position"] for slide in data[name]])
+
+
+async def test_who_reads_slides_knows_how_far_that_is() -> None:
+    ctx = Watched()
+    assert await Talk(ctx, Deck(slides=slides(12)), OPTIONS).write() is True  # type: ignore[arg-type]
+    assert ctx.told == [
+        {"slides_done": 10, "slides_total": 12, "seconds": 20},
+        (10, 12, "10 of 12 slides written"),
+        {"slides_done": 12, "slides_total": 12, "seconds": 24},
+        (12, 12, "12 of 12 slides written"),
+        [11, 12],
+    ]
