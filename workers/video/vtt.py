@@ -22,6 +22,7 @@ __all__ = ["InvalidSubtitles", "check", "subtitles"]
 
 _LINE = 42
 _LINES = 2
+_ENDS = "。、，．！？：；」』）】》〉"
 # Seconds; whatever is said in less could not be seen, and rounding might leave nothing of it.
 _BRIEFEST = 0.05
 
@@ -92,9 +93,22 @@ def _pieces(spoken: str) -> list[list[str]]:
     """What fits on the screen at once, as lines; nothing of what is said is lost."""
     text = " ".join(spoken.split())
     wide = sum(east_asian_width(character) in "WF" for character in text)
-    # Such characters take twice the room.
-    lines = textwrap.wrap(text, _LINE // 2 if 2 * wide > len(text) else _LINE, break_on_hyphens=False)
+    if 2 * wide > len(text):
+        # Such characters take twice the room.
+        lines = _hanging(textwrap.wrap(text, _LINE // 2, break_on_hyphens=False))
+    else:
+        lines = textwrap.wrap(text, _LINE, break_on_hyphens=False)
     return [lines[place : place + _LINES] for place in range(0, len(lines), _LINES)]
+
+
+def _hanging(lines: list[str]) -> list[str]:
+    """Lines none of which begins with what ends a sentence: that hangs over the end of the one before."""
+    hanging = lines[:1]
+    for line in lines[1:]:
+        begin = line.lstrip(_ENDS)
+        hanging[-1] += line[: len(line) - len(begin)]
+        hanging += [begin] if begin else []
+    return hanging
 
 
 def _stamp(seconds: float) -> str:

@@ -58,8 +58,17 @@ def test_characters_that_are_twice_as_wide_have_half_as_many_to_the_line() -> No
     cues = WebVTT.from_string(
         subtitles([Segment(position=0, start=0, end=9, spoken=spoken)]), strict=True
     ).captions
-    assert all(len(line) <= 21 for cue in cues for line in cue.lines)
-    assert "".join("".join(cue.lines) for cue in cues) == spoken
+    lines = [line for cue in cues for line in cue.lines]
+    assert all(len(line) <= 21 for line in lines)
+    assert "".join(lines) == spoken
+
+
+def test_no_line_begins_with_the_end_of_a_sentence() -> None:
+    spoken = "あ" * 21 + "。」" + "い" * 21 + "、う。"
+    cues = WebVTT.from_string(
+        subtitles([Segment(position=0, start=0, end=9, spoken=spoken)]), strict=True
+    ).captions
+    assert [cue.lines for cue in cues] == [["あ" * 21 + "。」", "い" * 19], ["い" * 2 + "、う。"]]
 
 
 def test_passages_of_the_same_second_share_it() -> None:

@@ -71,7 +71,13 @@ def outline(text: str, schema: Mapping[str, Any]) -> Any:
 def article(text: str, schema: Mapping[str, Any]) -> Any:
     """A section for each passage, in its own words, and at the end who wrote it."""
     title = re.search(r"^Chapter: (.+)$", text, re.MULTILINE)
-    parts = [f"## {_first_words(words)}\n\n{words}" for _, words in _LINE.findall(document(text))]
+    parts = []
+    for _, words in _LINE.findall(document(text)):
+        said, _, shown = words.partition("(shown: ")
+        # Of a silent passage, what it shows.
+        silent = not said.strip()
+        heading, told = (shown.removesuffix(")"),) * 2 if silent else (said, words)
+        parts.append(f"## {_first_words(heading)}\n\n{told}")
     return {"title": title[1] if title else "", "markdown": "\n\n".join([*parts, _LABEL])}
 
 
