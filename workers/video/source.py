@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from headway import Context, FileRef, InvalidRequest, NotFound, TransportError
 
 __all__ = ["Aborted", "PulledFile", "VideoSource", "open_source"]
@@ -57,12 +59,14 @@ async def open_source(ctx: Context, path: str, *, most_bytes: int) -> VideoSourc
     given = next((file for file in ctx.files.inputs if (file.bucket, file.path) == ("videos", path)), None)
     file = given or FileRef(direction="input", name="video", bucket="videos", path=path)
     kind = file.content_type or mimetypes.guess_type(path)[0] or ""
-    if not kind.startswith("video/"):
-        raise _unfit(f"is {kind or 'of an unknown type'}, not a video", "file_not_video")
-    if given is not None and given.bytes is not None:
+    if given is not None and given.bytes is not None and kind:
         size, stream = given.bytes, _of_input(ctx, given.name)
     else:
-        size, stream = await _size(ctx, file), _of_object(ctx, file)
+        # Names say little: what it was uploaded as, Storage knows.
+        size, stored_as = await _look(ctx, file)
+        kind, stream = file.content_type or stored_as or kind, _of_object(ctx, file)
+    if not kind.startswith("video/"):
+        raise _unfit(f"is {kind or 'of an unknown type'}, not a video", "file_not_video")
     if not size:
         raise _unfit("is empty", "file_empty")
     if size > most_bytes:
@@ -84,22 +88,28 @@ def _of_input(ctx: Context, name: str) -> Callable[[], AsyncGenerator[bytes, Non
 
 def _of_object(ctx: Context, file: FileRef) -> Callable[[], AsyncGenerator[bytes, None]]:
     async def pieces() -> AsyncGenerator[bytes, None]:
-        async with ctx.http.stream("GET", await ctx.files.signed_url(file)) as response:
-            _check(response.status_code)
-            async for piece in response.aiter_bytes(_PIECE):
-                yield piece
+        try:
+            async with ctx.http.stream("GET", await ctx.files.signed_url(file)) as response:
+                _check(response.status_code)
+                async for piece in response.aiter_bytes(_PIECE):
+                    yield piece
+        except httpx.TransportError as error:
+            # Whoever reads it talks to another server at the same time, whose fault it is not.
+            raise OSError("Storage has broken off") from error
 
     return pieces
 
 
-async def _size(ctx: Context, file: FileRef) -> int:
+async def _look(ctx: Context, file: FileRef) -> tuple[int, str]:
+    """A stored object's size, and what it was uploaded as."""
     address = await ctx.files.signed_url(file)
     async with ctx.http.stream("GET", address, headers={"range": "bytes=0-0"}) as response:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code == 416:
-            return 0
+            return 0, ""
         _check(response.status_code)
         _, _, whole = response.headers.get("content-range", "").rpartition("/")
-        return int(whole) if whole.isdecimal() else int(response.headers.get("content-length", "0"))
+        return int(whole) if whole.isdecimal() else int(response.headers.get("content-length", "0")), kind
 
 
 def _check(status: int) -> None:

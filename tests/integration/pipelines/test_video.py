@@ -307,6 +307,20 @@ async def test_a_second_run_replaces_the_first_but_for_what_people_have_made_of_
     assert {chapter["slug"] for chapter in await owner.rows("chapters")} == found
 
 
+async def test_a_video_is_what_it_was_uploaded_as_whatever_its_name(office: Office, video: Path) -> None:
+    owner = await office.somebody()
+    project = await owner.project()
+    path = f"{owner.id}/{uuid.uuid4()}"
+    await owner.client.storage.from_("videos").upload(path, video, {"content-type": "video/mp4"})
+    row = {"project_id": project, "storage_path": path}
+    made_row: Any = (await owner.client.table("videos").insert(row).execute()).data
+    job = await owner.hw.submit(KIND, {"video_id": made_row[0]["id"]}, project_id=project)
+    result = await job.result(timeout=PATIENCE_S)
+    assert (result["video_id"], result["segments"]) == (made_row[0]["id"], 5)
+    (kept,) = await owner.rows("videos")
+    assert (kept["status"], kept["storage_path"]) == ("ready", path)
+
+
 async def test_organisations_own_their_videos(office: Office, video: Path) -> None:
     boss, editor, viewer, outsider = [await office.somebody() for _ in range(4)]
     organization = await office.organization(boss, editor=editor, viewer=viewer)
