@@ -59,6 +59,7 @@ class Processes:
         self._observations = observations
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
+        self._trimming: asyncio.TimerHandle | None = None
         self._stopping = False
 
     async def start(self) -> None:
@@ -67,6 +68,8 @@ class Processes:
     async def stop(self) -> None:
         """End all processes."""
         self._stopping = True
+        if self._trimming is not None:
+            self._trimming.cancel()
         for process in [*self._idle, *self._busy]:
             process.end()
         self._idle.clear()
@@ -116,6 +119,19 @@ class Processes:
             return
         process.idle_since = time.monotonic()
         self._idle.append(process)
+        self._trim()
+
+    def _trim(self) -> None:
+        """End what has been idle for long: a process holds as much memory as a worker."""
+        oldest = time.monotonic() - _IDLE_SECONDS
+        for process in [process for process in self._idle if process.idle_since <= oldest]:
+            self._idle.remove(process)
+            process.end()
+        if self._trimming is not None:
+            self._trimming.cancel()
+        if self._idle:
+            left = self._idle[0].idle_since - oldest
+            self._trimming = asyncio.get_running_loop().call_later(left, self._trim)
 
 
 class _Process:

@@ -9,11 +9,14 @@ import threading
 from decimal import Decimal
 from pathlib import Path
 
+import psutil
+import pytest
 from pydantic import BaseModel, field_validator
 
 from headway import BudgetExceeded, Cancel, Context, Retry, RetryPolicy, Snooze, Stage, Worker
+from headway.worker import processes
 
-from .harness import Office
+from .harness import PATIENCE, Office
 
 
 class Question(BaseModel):
@@ -99,6 +102,18 @@ async def test_blocking_handlers_run_in_threads_and_processes(office: Office) ->
         assert ("emitted", {"name": "half", "data": 1}) in await office.events(job)
         (file,) = snapshot["files"]
         assert (file["direction"], file["name"], file["bytes"]) == ("output", "out.txt", 3)
+
+
+async def test_idle_processes_are_ended(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    from .handlers import worker_for
+
+    monkeypatch.setattr(processes, "_IDLE_SECONDS", 0.2)
+    async with office.running(worker_for(office.prefix, office.queue)):
+        job = await office.submit(office.kind("process"), {"text": "x"})
+        pid = (await office.completed(job))["result"]["pid"]
+        async with asyncio.timeout(PATIENCE):
+            while psutil.pid_exists(pid):
+                await asyncio.sleep(0.02)
 
 
 async def test_what_a_handler_does_in_its_process_stays_there(office: Office) -> None:
