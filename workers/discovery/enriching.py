@@ -186,7 +186,21 @@ def _judged(
 
 
 async def _keep(ctx: Context, campaign: UUID, lead: Business, outcome: LeadOutcome) -> LeadOutcome:
+    """Store what was found out, and let watchers read it as soon as it is."""
     await store_outcome(ctx, campaign, lead.place_id, outcome)
+    if (contact := outcome.contact) is not None:
+        await ctx.emit(
+            "lead",
+            {
+                "place_id": lead.place_id,
+                "business_name": lead.name,
+                "contact_name": contact.name,
+                "contact_title": contact.title,
+                "contact_email": contact.email,
+                "verification": outcome.verification,
+                "confidence": None if outcome.confidence is None else str(outcome.confidence),
+            },
+        )
     return outcome
 
 

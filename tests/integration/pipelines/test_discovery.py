@@ -88,6 +88,11 @@ async def test_a_campaign_finds_judges_and_verifies_while_its_owner_watches(
     assert campaign["started_at"] < campaign["finished_at"]
     assert len(leads) == 25
     assert len({lead["place_id"] for lead in leads}) == 25
+    told = [u.event.data["data"] for u in updates if u.event and u.event.name == "lead"]
+    assert {(each["place_id"], each["contact_email"]) for each in told} == {
+        (lead["place_id"], lead["contact_email"]) for lead in leads if lead["contact_email"]
+    }
+    assert len(told) == result["leads_enriched"]
     for lead in leads:
         assert lead["score"] == sum(reason["points"] for reason in lead["score_reasons"])
         assert all(reason["why"] for reason in lead["score_reasons"])
