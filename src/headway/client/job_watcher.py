@@ -10,6 +10,7 @@ from uuid import UUID
 
 from headway.client.cadence import Cadence
 from headway.client.connection import Connection
+from headway.client.estimating import Estimating
 from headway.client.updates import Updates
 from headway.core.feed import Feed, Update
 from headway.core.message import job_topic
@@ -57,14 +58,17 @@ class JobWatcher:
             if feed.ended:
                 return
         topic = job_topic(self._job_id)
+        estimating = Estimating(connection, feed, updates.put)
         try:
             async with connection.hearing.listening(topic) as listener:
                 while not feed.ended:
+                    estimating.plan()
                     await updates.room()
                     await self._step(connection, updates, listener, cadence)
                 # Nobody need wait until the server has let the topic go.
                 updates.close()
         finally:
+            estimating.close()
             if self._leased:
                 connection.leases.drop(topic)
 

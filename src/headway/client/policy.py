@@ -25,6 +25,7 @@ class ClientPolicy:
         quiet: After how long without a message a watch looks whether one was lost; doubles up to
             ``quiet_cap`` while nothing was.
         quiet_cap: The longest that a watch believes in silence.
+        estimate: Between two looks at when a job will end, while messages tell how it goes on.
         link_idle: After how long a Realtime connection that no watch uses is closed.
         lease: Between two renewals of the leases on topics that are sent only while watched; the engine lets
             one expire after 60 s.
@@ -44,6 +45,7 @@ class ClientPolicy:
     patience: float = 0.25
     quiet: float = 5.0
     quiet_cap: float = 30.0
+    estimate: float = 15.0
     link_idle: float = 30.0
     lease: float = 25.0
     waiting: int = 1000

@@ -29,6 +29,9 @@ __all__ = ["Feed", "Update"]
 
 # Events beyond a hole that are kept; whatever is dropped is read again with the hole.
 _MOST_WAITING = 1000
+# An estimate is told by itself when it has moved by more than this, and by more than a share of what is left.
+_WORTH_TELLING_S = 2.0
+_WORTH_TELLING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Update:
 
     Attributes:
         job: The job as it was right after this: never from the future, also while catching up.
-        event: The event, exactly once each; ``None`` when only the progress has changed, and for the start.
+        event: The event, exactly once each; ``None`` when only the progress or the estimate has changed, and
+            for the start.
         snapshot: The start of a watch that began with what was, rather than with a saved ``seq``.
         eta: When the job will probably end, by the last snapshot of this attempt.
     """
@@ -131,6 +135,7 @@ class Feed:
         self._told: JobState | None = None
         self._told_revision = 0
         self._snapshot: Snapshot | None = None
+        self._told_eta: Eta | None = None
         self._ended = False
 
     @property
@@ -147,6 +152,14 @@ class Feed:
     def snapshot(self) -> Snapshot | None:
         """The latest snapshot that was taken in."""
         return self._snapshot
+
+    @property
+    def attempt(self) -> tuple[int, int] | None:
+        """Run and attempt that are under way, as far as is known; ``None`` while none is."""
+        latest = self._latest
+        if latest is None or self._ended or latest.status != "processing":
+            return None
+        return latest.run, latest.attempt
 
     @property
     def needs_snapshot(self) -> bool:
@@ -182,11 +195,11 @@ class Feed:
         state = _plain(snapshot)
         self._learn(state)
         if self._seq is not None:
-            return self._advance()
+            return self._advance() or self._tell_estimate()
         self._seq = state.seq
         self._waiting = {seq: event for seq, event in self._waiting.items() if seq > state.seq}
         self._told, self._told_revision = state, state.revision
-        first = Update(state, snapshot=snapshot, eta=self._eta(state))
+        first = self._update(state, snapshot=snapshot)
         if state.ended and not self._follow_retries:
             self._end()
             return [first]
@@ -259,7 +272,7 @@ class Feed:
             self._told = state_after(self._told or state_before_history(latest), event)
         if event.ends and not self._follow_retries:
             self._end()
-        return Update(self._told, event, eta=self._eta(self._told))
+        return self._update(self._told, event)
 
     def _tell_progress(self, latest: JobState) -> list[Update]:
         if latest.revision <= self._told_revision or self._is_hearsay(latest):
@@ -267,7 +280,27 @@ class Feed:
         self._told, self._told_revision = latest, latest.revision
         if latest.ended and not self._follow_retries:
             self._end()
-        return [Update(latest, eta=self._eta(latest))]
+        return [self._update(latest)]
+
+    def _tell_estimate(self) -> list[Update]:
+        """When the job will end, if that is news; what else there is to tell would have told it."""
+        told, latest = self._told, self._latest
+        if self.attempt is None or told is None or latest is None or latest.revision != self._told_revision:
+            return []
+        eta, before = self._eta(told), self._told_eta
+        if eta is None:
+            return []
+        if before is not None:
+            moved = abs((eta.at - before.at).total_seconds())
+            if moved <= max(_WORTH_TELLING_S, eta.seconds * _WORTH_TELLING):
+                return []
+        return [self._update(told)]
+
+    def _update(
+        self, state: JobState, event: JobEvent | None = None, *, snapshot: Snapshot | None = None
+    ) -> Update:
+        self._told_eta = self._eta(state)
+        return Update(state, event, snapshot, self._told_eta)
 
     def _is_hearsay(self, latest: JobState) -> bool:
         # A watch that starts after an end may hear a late message from that time. Only a snapshot, read

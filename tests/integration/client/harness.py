@@ -47,7 +47,7 @@ QUICK = ClientPolicy(
     lease=0.5,
 )
 # Never reads of its own accord within a test: what is told was told by Realtime.
-DEAF_TO_TIME = replace(QUICK, poll=600, patience=600, quiet=600, quiet_cap=600)
+DEAF_TO_TIME = replace(QUICK, poll=600, patience=600, quiet=600, quiet_cap=600, estimate=18_000)
 
 
 class Hand:

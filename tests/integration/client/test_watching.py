@@ -297,6 +297,27 @@ async def test_refused_joins_are_no_reason_to_be_silent(shop: Shop) -> None:
     assert ear.types == ["submitted", "started", "emitted", "completed"]
 
 
+async def test_when_a_job_will_end_is_told_while_it_runs(shop: Shop) -> None:
+    """Messages do not say it: the watch looks, once an attempt has begun and now and then, and tells."""
+    queue = await shop.kind()
+    learnt = "insert into headway.durations values ($1, '', 20, $2, 1, now())"
+    await shop.engine.admin.execute(learnt, queue.kind, 600.0)
+    hw = await shop.headway(policy=replace(DEAF_TO_TIME, estimate=1.5))
+    job = await hw.submit(queue.kind)
+    ear = Ear(job.watch())
+    await ear.until(lambda e: bool(e.updates))
+    hand = await queue.take()
+    await ear.until(lambda e: e.updates[-1].status == "processing" and e.updates[-1].eta is not None)
+    assert 400 < ear.updates[-1].eta.seconds <= 600
+    # What is learnt meanwhile is told, too, in whatever silence.
+    await shop.engine.admin.execute("update headway.durations set seconds = 60 where kind = $1", queue.kind)
+    await ear.until(lambda e: e.updates[-1].eta is not None and e.updates[-1].eta.seconds < 100)
+    await hand.finish()
+    await ear.end()
+    assert ear.types == ["submitted", "started", "completed"]
+    assert ear.updates[-1].eta is None
+
+
 async def test_the_last_message_may_be_lost(shop: Shop) -> None:
     _, job, queue = await submitted(shop)
     ear = Ear(job.watch())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from headway.core.feed import Feed, Update
@@ -202,6 +204,48 @@ def test_the_eta_is_of_this_attempt_only() -> None:
     (other,) = feed.take_message(message(event(6, "started", attempt=2), seq=6, revision=7, attempt=2))
     assert same.eta is not None
     assert other.eta is None
+
+
+def test_an_estimate_is_told_by_itself_when_it_is_news() -> None:
+    def estimate(at: float, seconds: float, revision: int = 6, **more: Any) -> dict[str, Any]:
+        eta = {"seconds": seconds, "at": moment(at), "runs": 2}
+        return snapshot(**{"seq": 6, "revision": revision, "attempt": 2, "eta": eta, **more})
+
+    feed = Feed(JOB)
+    assert feed.attempt is None
+    feed.take_snapshot(snapshot(seq=5, revision=5, status="pending", percent=0))
+    assert feed.attempt is None
+    (started,) = feed.take_message(message(event(6, "started", attempt=2), seq=6, revision=6, attempt=2))
+    assert (started.eta, feed.attempt) == (None, (1, 2))
+    (told,) = feed.take_snapshot(estimate(50, 40))
+    assert (told.event, told.seq, told.job) == (None, 6, started.job)
+    assert told.eta is not None
+    assert told.eta.seconds == 40
+    # Neither again, nor when it has hardly moved, nor what is older than what was told.
+    assert feed.take_snapshot(estimate(50, 40)) == []
+    assert feed.take_snapshot(estimate(53, 39)) == []
+    assert feed.take_snapshot(estimate(90, 80, revision=5)) == []
+    (later,) = feed.take_snapshot(estimate(90, 80))
+    assert later.eta is not None
+    assert later.eta.seconds == 80
+    # What tells anything else tells it along.
+    (progress,) = feed.take_snapshot(estimate(55, 40, revision=7, percent=50))
+    assert progress.eta is not None
+    assert (progress.percent, progress.eta.seconds) == (50, 40)
+    # It never overtakes an event that is missing.
+    feed.take_message(message(event(8), seq=8, revision=9, attempt=2))
+    assert feed.take_snapshot(estimate(200, 190, seq=8, revision=9)) == []
+
+
+def test_nothing_is_estimated_of_what_waits_or_has_ended() -> None:
+    eta = {"seconds": 40, "at": moment(50), "runs": 2}
+    feed = Feed(JOB)
+    pending = {"status": "pending", "percent": 0, "stage": None, "attempt": 0, "started_at": None}
+    feed.take_snapshot(snapshot(seq=1, revision=1, **pending))
+    assert feed.take_snapshot(snapshot(seq=1, revision=1, **pending, eta=eta)) == []
+    feed = Feed(JOB, follow_retries=True)
+    feed.take_snapshot(snapshot(seq=5, revision=5, status="completed", percent=100))
+    assert feed.take_snapshot(snapshot(seq=5, revision=5, status="completed", percent=100, eta=eta)) == []
 
 
 def test_other_jobs_are_ignored() -> None:
