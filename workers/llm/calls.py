@@ -38,9 +38,10 @@ class Call:
         turns: The conversation, the user's last.
         schema: The JSON schema of the answer, as pydantic writes it; ``None`` for plain text.
         name: Of the schema.
-        max_tokens: The most tokens of the answer.
+        max_tokens: The most tokens of the answer, thoughts among them.
         timeout: Seconds until it is given up, however much has come.
         temperature: How much chance there is in the words; ``None`` for the model's own.
+        thinking: The most tokens that a model may think before it answers; 0 for as few as it can.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Call:
     max_tokens: int
     timeout: float
     temperature: float | None = None
+    thinking: int = 0
 
 
 @dataclass(frozen=True, slots=True)

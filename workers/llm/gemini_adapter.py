@@ -29,6 +29,8 @@ _OVERHEAD_TOKENS = 200
 _FILTERED = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "LANGUAGE"}
 )
+# They think unless they are told not to, as part of the answer's limit.
+_THINKING = re.compile(r"gemini-2\.5-flash(?:-.+)?")
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -141,9 +143,11 @@ def _file_part(file: FileUri) -> types.Part:
 
 
 def _config(call: Call) -> types.GenerateContentConfig:
-    structured: dict[str, Any] = {}
+    special: dict[str, Any] = {}
     if call.schema is not None:
-        structured = {"response_mime_type": "application/json", "response_json_schema": call.schema}
+        special = {"response_mime_type": "application/json", "response_json_schema": call.schema}
+    if _THINKING.fullmatch(call.model):
+        special["thinking_config"] = types.ThinkingConfig(thinking_budget=call.thinking)
     return types.GenerateContentConfig(
         system_instruction=call.system or None,
         max_output_tokens=call.max_tokens,
@@ -153,7 +157,7 @@ def _config(call: Call) -> types.GenerateContentConfig:
         http_options=types.HttpOptions(
             timeout=round(call.timeout * 1000), retry_options=types.HttpRetryOptions(attempts=1)
         ),
-        **structured,
+        **special,
     )
 
 

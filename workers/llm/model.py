@@ -234,9 +234,11 @@ class TextModel:
             turns,
             schema.model_json_schema() if schema else None,
             schema.__name__ if schema else "text",
-            max_tokens,
+            # Providers count thoughts as answer; whoever asks means the answer alone.
+            max_tokens + self._settings.thinking_tokens,
             max(_SHORTEST_S, min(self._settings.read_timeout, ctx.time_left)),
             temperature,
+            self._settings.thinking_tokens,
         )
 
     async def _paid(self, call: Call, ctx: Paying, step: str | None) -> Reply:

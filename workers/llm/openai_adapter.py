@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat and .../docs/guides/
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,8 @@ __all__ = ["OpenAIAdapter"]
 _MOST_TOKENS_BY_IMAGE = {"gpt-4o-mini": 48_169}
 _USUAL_TOKENS_BY_IMAGE = 2_600
 _OVERHEAD_TOKENS = 200
+# They think before they answer, as part of the answer's limit, and take no temperature.
+_THINKING = re.compile(r"gpt-5(?:-mini|-nano)?(?:-\d{4}-\d\d-\d\d)?")
 _PASSING = frozenset({408, 409, 425, 429})
 
 
@@ -135,7 +138,9 @@ def _request(call: Call) -> dict[str, Any]:
         "max_completion_tokens": call.max_tokens,
         "timeout": call.timeout,
     }
-    if call.temperature is not None:
+    if _THINKING.fullmatch(call.model):
+        request["reasoning_effort"] = "low" if call.thinking else "minimal"
+    elif call.temperature is not None:
         request["temperature"] = call.temperature
     if call.schema is not None:
         request["response_format"] = {

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from workers.settings import PipelineSettings
 
 __all__ = ["LlmSettings"]
+
+
+_FEWEST_THOUGHTS = 512
+
+
+def _none_or_enough(tokens: int) -> int:
+    if 0 < tokens < _FEWEST_THOUGHTS:  # Gemini refuses fewer
+        raise ValueError(f"0, or at least {_FEWEST_THOUGHTS}")
+    return tokens
 
 
 class LlmSettings(PipelineSettings):
@@ -54,6 +63,13 @@ class LlmSettings(PipelineSettings):
         ge=16,
         le=128_000,
         description="The most tokens of one answer; the greatest cost of a call is reserved by it.",
+    )
+    thinking_tokens: Annotated[int, AfterValidator(_none_or_enough)] = Field(
+        default=0,
+        ge=0,
+        le=24_576,
+        description="The most tokens that a model which thinks may think before its answer, paid like the "
+        "answer: 0 for as few as it can, or 512 and more.",
     )
     connect_timeout: float = Field(
         default=10, gt=0, le=120, description="Seconds until a connection must stand."

@@ -193,6 +193,20 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again_and_counts_in_fu
     assert purse.rows[0]["cost"] == purse.reserved[0]
 
 
+@pytest.mark.parametrize(("thinking", "limit"), [(0, 500), (1_000, 1_500)])
+async def test_thoughts_leave_room_for_the_answer(api: respx.Route, thinking: int, limit: int) -> None:
+    settings = LlmSettings(
+        gemini_api_key="g-test", gemini_base_url="https://gemini.test", thinking_tokens=thinking
+    )
+    api.mock(return_value=answer('{"name": "Ada"}'))
+    async with gemini_client(settings) as client:
+        model = TextModel(GeminiAdapter(client), settings.gemini_model, PriceList.load(), settings)
+        await model.complete(PROMPT, schema=Card, ctx=Purse(), max_tokens=500)
+    config = json.loads(api.calls[0].request.content)["generationConfig"]
+    budget = next(iter(config["thinkingConfig"].values()))
+    assert (budget, config["maxOutputTokens"]) == (thinking, limit)
+
+
 async def test_text_is_streamed(model: TextModel) -> None:
     chunks = [body("Hel"), body("lo")]
     del chunks[0]["candidates"][0]["finishReason"]

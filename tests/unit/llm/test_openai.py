@@ -290,6 +290,34 @@ async def test_a_fence_around_the_answer_is_forgiven(api: respx.Route, model: Te
     assert (await model.complete(PROMPT, schema=Card, ctx=Purse())).name == "Ada"
 
 
+@pytest.mark.parametrize(
+    ("name", "thinking", "effort", "limit", "temperature"),
+    [
+        ("gpt-4.1-mini", 0, None, 500, 0),
+        ("gpt-5", 0, "minimal", 500, None),
+        ("gpt-5-mini-2025-08-07", 0, "minimal", 500, None),
+        ("gpt-5-nano", 2_000, "low", 2_500, None),
+    ],
+)
+async def test_models_that_think_leave_room_for_the_answer(
+    api: respx.Route, name: str, thinking: int, effort: str | None, limit: int, temperature: float | None
+) -> None:
+    settings = LlmSettings(
+        openai_api_key="sk-test", openai_base_url="https://api.test/v1", thinking_tokens=thinking
+    )
+    api.mock(return_value=answer(ADA))
+    purse = Purse()
+    async with openai_client(settings) as client:
+        model = TextModel(OpenAIAdapter(client), name, PriceList.load(), settings)
+        await model.complete(PROMPT, schema=Card, ctx=purse, max_tokens=500, temperature=0)
+    body = sent(api)
+    assert body.get("reasoning_effort") == effort
+    assert body["max_completion_tokens"] == limit
+    # Such a model refuses a call with a temperature.
+    assert body.get("temperature") == temperature
+    assert purse.reserved[0] >= PriceList.load().cost("openai", name, "output_token", limit)
+
+
 async def test_an_answer_that_was_cut_off_gets_more_room(api: respx.Route, model: TextModel) -> None:
     api.mock(side_effect=[answer('{"name": "A', finish="length"), answer(ADA)])
     assert (await model.complete(PROMPT, schema=Card, ctx=Purse(), max_tokens=100)).name == "Ada"

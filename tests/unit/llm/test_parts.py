@@ -183,3 +183,13 @@ def test_settings_name_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"provider.*tries") as caught:
         LlmSettings.load()
     assert "sk-very-secret" not in str(caught.value)
+
+
+def test_too_few_thoughts_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for tokens, valid in (("0", True), ("511", False), ("512", True), ("24577", False)):
+        monkeypatch.setenv("HEADWAY_LLM_THINKING_TOKENS", tokens)
+        if valid:
+            assert LlmSettings.load().thinking_tokens == int(tokens)
+        else:
+            with pytest.raises(ConfigError, match="thinking_tokens|THINKING_TOKENS"):
+                LlmSettings.load()
