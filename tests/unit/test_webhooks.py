@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 from headway import (
     ConfigError,
     Denied,
-    HeadwayError,
     InvalidRequest,
     check_webhook_signature,
     sign_webhook,
@@ -114,6 +114,16 @@ def test_what_is_no_secret_is_a_fault_of_the_receiver(secret: str) -> None:
         assert secret == "" or secret not in str(refused.value) or secret == "whsec_"
 
 
-def test_without_any_secret_nothing_is_accepted() -> None:
-    with pytest.raises(HeadwayError):
-        verify_webhook(BODY, signed(), [])
+@pytest.mark.parametrize("secret", [None, [], (), [None], 5])
+def test_without_any_secret_nothing_is_accepted(secret: Any) -> None:
+    """As when the variable that should hold it is not set: a fault of the receiver, not of the sender."""
+    with pytest.raises(ConfigError) as refused:
+        verify_webhook(BODY, signed(), secret)
+    assert refused.value.code == "webhook_secret_invalid"
+
+
+@pytest.mark.parametrize("body", [{"type": "job.completed"}, None, 7, ["x"]])
+def test_a_body_that_was_parsed_already_is_a_fault_of_the_receiver(body: Any) -> None:
+    with pytest.raises(ConfigError, match=type(body).__name__) as refused:
+        verify_webhook(body, signed(), SECRET)
+    assert "raw body" in str(refused.value.hint)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headway.core.webhook import check_signature, sign
-from headway.errors import InvalidRequest
+from headway.errors import ConfigError, InvalidRequest
 
 __all__ = ["Webhook", "check_webhook_signature", "sign_webhook", "verify_webhook"]
 
@@ -48,7 +48,7 @@ def verify_webhook(
     Raises:
         Denied: somebody else has made it, it was changed on its way, or it is old. Answer 401.
         InvalidRequest: it is no webhook of Headway's. Answer 400.
-        ConfigError: the secret is none.
+        ConfigError: the secret is none, or the body was parsed already.
     """
     received = _bytes(body)
     message_id = check_webhook_signature(received, headers, secret, tolerance)
@@ -115,8 +115,24 @@ def sign_webhook(
 
 
 def _bytes(body: bytes | str) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)
+    if isinstance(body, str):
+        return body.encode()
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise ConfigError(
+            f"body: is a {type(body).__name__}, not what was received",
+            hint="Pass the request's raw body, such as `await request.body()`, before anything parses it.",
+            code="webhook_body_parsed",
+        )
+    return bytes(body)
 
 
 def _list(secret: str | Sequence[str]) -> Sequence[str]:
-    return [secret] if isinstance(secret, str) else secret
+    secrets = [secret] if isinstance(secret, str) else secret
+    if not isinstance(secrets, Sequence) or not secrets or not all(isinstance(one, str) for one in secrets):
+        # As when the variable that holds it is not set: nobody's signature must be what is wrong then.
+        raise ConfigError(
+            "secret: is missing",
+            hint="Pass what create_endpoint answered, beginning with whsec_.",
+            code="webhook_secret_invalid",
+        )
+    return secrets
