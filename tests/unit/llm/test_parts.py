@@ -191,5 +191,5 @@ def test_too_few_thoughts_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
         if valid:
             assert LlmSettings.load().thinking_tokens == int(tokens)
         else:
-            with pytest.raises(ConfigError, match="(?i)thinking_tokens"):
+            with pytest.raises(ConfigError, match=r"(?i)thinking_tokens"):
                 LlmSettings.load()
