@@ -116,13 +116,13 @@ def log_lines(events: Iterable[JobEvent]) -> tuple[LogLine, ...]:
 
 async def read_steps(connection: Connection, job_id: UUID) -> tuple[Step, ...]:
     """Every checkpoint with its whole result, in the order in which they began."""
-    rows = await _rows_of(connection, "job_steps", job_id, "ordinal")
+    rows = await _rows_of(connection, "job_steps", job_id, ("ordinal", "name"))
     return tuple(read_answers(Step, rows, "steps"))
 
 
 async def read_files(connection: Connection, job_id: UUID) -> tuple[FileRef, ...]:
     """The job's input and output files."""
-    rows = await _rows_of(connection, "job_files", job_id, "name")
+    rows = await _rows_of(connection, "job_files", job_id, ("name", "direction"))
     return tuple(read_answers(FileRef, rows, "files"))
 
 
@@ -130,7 +130,7 @@ async def read_usage(connection: Connection, job_id: UUID) -> tuple[UsageRecord,
     """The job's paid calls in order."""
     # Decimals as text: JSON's numbers are floats to whoever reads them here.
     columns = ("*", "cost::text", "quantity::text")
-    rows = await _rows_of(connection, "usage", job_id, "at", columns)
+    rows = await _rows_of(connection, "usage", job_id, ("at", "id"), columns)
     return tuple(read_answers(UsageRecord, rows, "usage"))
 
 
@@ -151,9 +151,17 @@ async def read_result(connection: Connection, job_id: UUID) -> Any:
 
 
 async def _rows_of(
-    connection: Connection, table: str, job_id: UUID, order: str, columns: tuple[str, ...] = ("*",)
+    connection: Connection,
+    table: str,
+    job_id: UUID,
+    order: tuple[str, str],
+    columns: tuple[str, ...] = ("*",),
 ) -> list[dict[str, Any]]:
-    """All rows of a table about a job; a job that is not visible is an error, not an empty list."""
+    """All rows of a table about a job; a job that is not visible is an error, not an empty list.
+
+    Args:
+        order: Columns that leave no two rows equal, or pages might show one twice and another never.
+    """
     rows: list[dict[str, Any]] = []
     while True:
         page = await connection.select(partial(_part, table, columns, job_id, order, len(rows)))
@@ -165,6 +173,8 @@ async def _rows_of(
     return rows
 
 
-def _part(table: str, columns: tuple[str, ...], job_id: UUID, order: str, start: int, rest: Any) -> Any:
-    query = rest.from_(table).select(*columns).eq("job_id", str(job_id)).order(order)
+def _part(
+    table: str, columns: tuple[str, ...], job_id: UUID, order: tuple[str, str], start: int, rest: Any
+) -> Any:
+    query = rest.from_(table).select(*columns).eq("job_id", str(job_id)).order(order[0]).order(order[1])
     return query.range(start, start + MOST_ROWS - 1)

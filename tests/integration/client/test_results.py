@@ -96,6 +96,22 @@ async def test_a_wait_that_has_heard_nothing_claims_nothing(shop: Shop) -> None:
             await deaf.result(job.id, timeout=0.2)
 
 
+async def test_a_bill_of_many_pages_is_exact(shop: Shop) -> None:
+    """Calls that were recorded at one moment, beyond one page: each of them once."""
+    queue = await shop.kind()
+    hw = await shop.headway()
+    job = await hw.submit(queue.kind)
+    await shop.engine.admin.execute(
+        "insert into headway.usage (id, job_id, kind, attempt, tenant_id, owner_id, provider, unit, state, cost,"
+        " day, at) select gen_random_uuid(), j.id, j.kind, 1, j.tenant_id, j.owner_id, 'p', 'call', 'recorded',"
+        " 0.01, current_date, j.created_at from headway.jobs j, generate_series(1, 1203) where j.id = $1",
+        job.id,
+    )
+    calls = await job.usage()
+    assert len({call.id for call in calls}) == len(calls) == 1203
+    assert sum(call.cost for call in calls) == Decimal("12.03")
+
+
 async def test_a_cancelled_job_says_so(shop: Shop) -> None:
     queue = await shop.kind()
     hw = await shop.headway()
