@@ -30,11 +30,13 @@ begin
     -- What was found until then, counted where it is kept: the worker that counted may be dead.
     update public.campaigns c
     set (businesses_found, qualified_leads, leads_enriched, average_confidence) = (
-      select count(*), count(*) filter (where l.qualified),
-        count(*) filter (where l.qualified and l.contact_email is not null),
-        round(avg(l.confidence) filter (where l.qualified and l.contact_email is not null), 2)
-      from public.leads l
-      where l.campaign_id = c.id and l.updated_at >= c.started_at
+      select count(*), count(*) filter (where l.qualified), count(*) filter (where l.reachable),
+        round(avg(l.confidence) filter (where l.reachable), 2)
+      from (
+        select f.*, f.qualified and f.contact_email is not null and f.verification not in ('invalid', 'disposable') as reachable
+        from public.leads f
+        where f.campaign_id = c.id and f.updated_at >= c.started_at
+      ) l
     )
     where c.job_id = new.id;
   end if;

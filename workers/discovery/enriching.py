@@ -42,12 +42,12 @@ class Enrichment:
     @property
     def enriched(self) -> int:
         """Leads with somebody to write to."""
-        return sum(1 for outcome in self.outcomes.values() if outcome.contact is not None)
+        return sum(outcome.reachable for outcome in self.outcomes.values())
 
     @property
     def average_confidence(self) -> Decimal | None:
         """Of the leads with somebody to write to, 0 to 100; ``None`` without any."""
-        sure = [o.confidence for o in self.outcomes.values() if o.contact and o.confidence is not None]
+        sure = [o.confidence for o in self.outcomes.values() if o.reachable and o.confidence is not None]
         return (sum(sure, Decimal(0)) / len(sure)).quantize(Decimal("0.01")) if sure else None
 
     @property
@@ -167,7 +167,7 @@ async def _verify(
         people.cost += PriceList.load().cost("neverbounce", "single-check", "credit", verdict.quantity)
         people.sandbox |= verdict.sandbox
         outcome = _judged(people, contact, verdict.value)
-        if verdict.value not in ("invalid", "disposable"):
+        if outcome.reachable:
             break
     return await _keep(ctx, campaign, lead, outcome)
 
@@ -188,10 +188,13 @@ def _judged(
 async def _keep(ctx: Context, campaign: UUID, lead: Business, outcome: LeadOutcome) -> LeadOutcome:
     """Store what was found out, and let watchers read it as soon as it is."""
     await store_outcome(ctx, campaign, lead.place_id, outcome)
-    if (contact := outcome.contact) is not None:
+    contact = outcome.contact
+    if contact is not None and outcome.reachable:
+        said = [contact.name, contact.title, contact.email]
         await ctx.emit(
             "lead",
             {
+                "text": f"{lead.name}: {', '.join(each for each in said if each)} ({outcome.verification})",
                 "place_id": lead.place_id,
                 "business_name": lead.name,
                 "contact_name": contact.name,

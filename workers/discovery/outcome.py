@@ -10,6 +10,9 @@ from workers.discovery.contacts import Contact, Verification
 
 __all__ = ["LeadOutcome", "People"]
 
+# Verdicts on addresses that are not worth writing to.
+_UNREACHABLE = ("invalid", "disposable")
+
 
 class People(BaseModel):
     """Who can be reached at a business, as a step keeps it.
@@ -43,3 +46,8 @@ class LeadOutcome(BaseModel):
     degraded: list[str] = []
     cost: Decimal = Decimal(0)
     sandbox: bool = False
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is somebody who can be written to; an address that bounces is nobody's."""
+        return self.contact is not None and self.verification not in _UNREACHABLE

@@ -160,23 +160,28 @@ def test_a_campaign_that_ends_early_counts_what_it_has_found(project: Project) -
     person = project.person()
     (answer,) = launch(project, person, [ONE])["campaigns"]
 
-    def lead(place: str, *, qualified: bool, email: str | None, confidence: float | None, age: str) -> None:
+    def lead(
+        place: str, *, qualified: bool = True, email: str | None = None, confidence: float | None = None,
+        verification: str = "valid", age: str = "1 s",
+    ) -> None:  # fmt: skip
         project.owner(
             "insert into public.leads (campaign_id, place_id, business_name, score, qualified, contact_email,"
-            " confidence, updated_at) values (%s, %s, 'B', 50, %s, %s, %s, now() + %s::interval)",
-            answer["id"], place, qualified, email, confidence, age,
+            " confidence, verification, updated_at)"
+            " values (%s, %s, 'B', 50, %s, %s, %s, %s, now() + %s::interval)",
+            answer["id"], place, qualified, email, confidence, verification, age,
         )  # fmt: skip
 
     project.owner("update public.campaigns set started_at = now() where id = %s", answer["id"])
-    lead("an earlier job's", qualified=True, email="e@example.com", confidence=1, age="-1 day")
-    lead("a", qualified=True, email="a@example.com", confidence=80, age="1 s")
-    lead("b", qualified=True, email="b@example.com", confidence=90, age="1 s")
-    lead("c", qualified=True, email=None, confidence=None, age="1 s")
-    lead("d", qualified=False, email=None, confidence=None, age="1 s")
+    lead("an earlier job's", email="e@example.com", confidence=1, age="-1 day")
+    lead("a", email="a@example.com", confidence=80)
+    lead("b", email="b@example.com", confidence=90, verification="unverified")
+    lead("c")
+    lead("d", qualified=False)
+    lead("e", email="gone@example.com", confidence=0, verification="invalid")
     project.ask(person, "select headway.cancel(%s)", answer["job_id"])
     (row,) = project.owner("select * from public.campaigns where id = %s", answer["id"])
     assert (row.status, row.businesses_found, row.qualified_leads, row.leads_enriched) == (
-        "cancelled", 4, 3, 2,
+        "cancelled", 5, 4, 2,
     )  # fmt: skip
     assert row.average_confidence == 85
 
