@@ -102,9 +102,15 @@ async def test_a_bill_of_many_pages_is_exact(shop: Shop) -> None:
     hw = await shop.headway()
     job = await hw.submit(queue.kind)
     await shop.engine.admin.execute(
-        "insert into headway.usage (id, job_id, kind, attempt, tenant_id, owner_id, provider, unit, state, cost,"
-        " day, at) select gen_random_uuid(), j.id, j.kind, 1, j.tenant_id, j.owner_id, 'p', 'call', 'recorded',"
-        " 0.01, current_date, j.created_at from headway.jobs j, generate_series(1, 1203) where j.id = $1",
+        """
+        insert into headway.usage (
+          id, job_id, kind, attempt, tenant_id, owner_id, provider, unit, state, cost, day, at
+        )
+        select gen_random_uuid(), j.id, j.kind, 1, j.tenant_id, j.owner_id, 'p', 'call', 'recorded', 0.01,
+          current_date, j.created_at
+        from headway.jobs j, generate_series(1, 1203)
+        where j.id = $1
+        """,
         job.id,
     )
     calls = await job.usage()
