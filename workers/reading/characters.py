@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import statistics
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ _WIDEST_GAP = 1.6
 # What pdfium makes of a hyphen at the end of a line; older ones and newer ones.
 _HYPHENS_AT_LINE_END = (0xFFFE, 0x0002)
 _HIGHEST = 0x10FFFF
+_GUESSED_SPACE = "\0"
+# Of a line's height: how far apart letters are whose word is set wide, as in H E A D I N G S.
+_WIDE = 0.06
+# Of the gap between such letters.
+_BETWEEN_WORDS = 2.2
 _MIRROR = str.maketrans("()[]", ")(][")
 
 
@@ -29,6 +35,8 @@ class _Run:
     right: float
     top: float
     characters: list[str] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    last: tuple[float, float] | None = None
 
     def takes(self, left: float, bottom: float, right: float, top: float) -> bool:
         height = max(self.top - self.bottom, 1.0)
@@ -39,6 +47,9 @@ class _Run:
 
     def add(self, character: str, left: float, bottom: float, right: float, top: float) -> None:
         self.characters.append(character)
+        if self.last is not None:
+            self.gaps.append(max(left - self.last[1], self.last[0] - right))
+        self.last = (left, right)
         self.left, self.bottom = min(self.left, left), min(self.bottom, bottom)
         self.right, self.top = max(self.right, right), max(self.top, top)
 
@@ -63,7 +74,8 @@ def pieces_of(textpage: pypdfium2.PdfTextPage) -> Iterator[Piece]:
             continue
         if character.isspace():
             if run is not None:
-                run.characters.append(" ")
+                guessed = pdfium.FPDFText_IsGenerated(textpage, number) == 1
+                run.characters.append(_GUESSED_SPACE if guessed else " ")
             continue
         sides = (box.left, box.bottom, box.right, box.top)
         if run is None or not run.takes(*sides):
@@ -79,11 +91,28 @@ def _is_mirrored(text: str) -> bool:
     return first in (")", "]") and any(unicodedata.bidirectional(c) in ("R", "AL") for c in text)
 
 
+def _spaced(run: _Run) -> str:
+    """The text of a run, without the spaces that were guessed between the letters of a word set wide."""
+    usual = statistics.median(run.gaps) if run.gaps else 0.0
+    if _GUESSED_SPACE not in run.characters or usual < _WIDE * (run.top - run.bottom):
+        return "".join(run.characters).replace(_GUESSED_SPACE, " ")
+    gaps = iter([*run.gaps, 0.0])
+    gap = 0.0
+    text: list[str] = []
+    for character in run.characters:
+        if character == _GUESSED_SPACE:
+            text.append(" " if gap > _BETWEEN_WORDS * usual else "")
+        else:
+            text.append(character)
+            gap = gap if character == " " else next(gaps)
+    return "".join(text)
+
+
 def _piece(run: _Run | None) -> Iterator[Piece]:
     if run is None:
         return
     # Compatibility forms: ligatures and Arabic presentation forms become the letters that they show.
-    text = unicodedata.normalize("NFKC", "".join(run.characters))
+    text = unicodedata.normalize("NFKC", _spaced(run))
     text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore").split())
     if _is_mirrored(text):
         text = text.translate(_MIRROR)

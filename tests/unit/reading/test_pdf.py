@@ -95,3 +95,16 @@ def test_dots_before_lines_are_bullets(tmp_path: Path) -> None:
         "• Built a machine",
         "• Wrote notes",
     ]
+
+
+def test_words_that_are_set_wide_are_words(tmp_path: Path) -> None:
+    pdf = FPDF(unit="pt")
+    pdf.add_page()
+    pdf.set_font("helvetica", size=11)
+    pdf.text(60, 100, "Ada Lovelace, engineer of the first hour and of many later ones")
+    for y, spacing in ((130, 2), (160, 4)):
+        pdf.set_char_spacing(spacing)
+        pdf.text(60, y, "WORK EXPERIENCE, ALL")
+    lines = text_of(pdf, tmp_path).splitlines()
+    assert lines[0] == "Ada Lovelace, engineer of the first hour and of many later ones"
+    assert [" ".join(line.split()) for line in lines[1:]] == ["WORK EXPERIENCE, ALL"] * 2

@@ -41,6 +41,10 @@ _HONORS = pattern("honors")
 _GRADE_BEFORE = re.compile(r"\b(?P<value>\d(?:[.,]\d+)?(?:\s*/\s*\d+)?)\s*C?GPA\b")
 _BRACKETED = re.compile(r"\((?P<field>[^\W\d_][^()]{5,})\)$")
 _YEAR_BEFORE = re.compile(r"^(?:19|20)\d\d\s+(?=[^\W\d_])")
+# The end of a sentence, and not of "Dr.-Ing.".
+_STOP = re.compile(r"(?:(?<=\w{4})|(?<=%))\.$")
+# "from Leeds College in 2012 with 72%"
+_IN_PROSE = re.compile(r"(?:\s+in\s+(?:19|20)\d\d)?(?:\s+with(?:\s+\d{1,3}(?:\.\d+)?\s?%)?)?$")
 # "University of Edinburgh. Thesis: ..." goes on with what is told of the study.
 _TOLD_AFTER = re.compile(r"\.\s+(?=[^\W\d_][^.:]{2,25}:\s)")
 _FACULTIES = frozenset({"science", "arts", "philosophy", "engineering", "laws"})
@@ -68,7 +72,8 @@ def read_education(lines: Sequence[Line]) -> list[Study]:
         lines: Of the section.
     """
     plain = [
-        Line(line.text, after_blank=line.after_blank) if _names_study(line.text) else line for line in lines
+        Line(_STOP.sub("", line.text), after_blank=line.after_blank) if _names_study(line.text) else line
+        for line in lines
     ]
     studies = [_study(entry) for entry in divide_entries(plain, _names_study, _completes)]
     return [study for study in studies if study.institution or study.degree]
@@ -149,7 +154,7 @@ def _written(text: str, match: re.Match[str]) -> str:
 def _completes(header: Sequence[str], text: str) -> bool:
     known = fold(" ".join(header))
     low = fold(text)
-    if len(text.split()) > 12:
+    if len(text.split()) > 12 or (years_in(known) and years_in(low)):
         return False
     if not _INSTITUTION.search(known) and _INSTITUTION.search(low):
         return True
@@ -165,7 +170,7 @@ def _is_degree_first(part: str) -> bool:
 
 def _without_marks(part: str) -> str:
     part = _ITALIAN_GRADE.sub("", _GRADE_BEFORE.sub("", _GRADE.sub("", part)))
-    part = re.sub(r"\s+with$", "", part.rstrip())
+    part = _IN_PROSE.sub("", part.rstrip())
     part = re.sub(r"\(\s*(?:2:[12]|1st|first|\d[.,]\d)?\s*\)", "", part)
     return part.strip(" ,;:|()–—-") if part.count("(") != part.count(")") else part.strip(" ,;:|–—-")
 
@@ -174,7 +179,7 @@ def _subject(degree: str | None) -> str | None:
     if degree is None:
         return None
     if short := _SHORT_DEGREE.match(degree):
-        return _inner(re.sub(r"^(?:in|of|en|di|de)\s+", "", short["field"], flags=re.IGNORECASE))
+        return _inner(re.sub(r"^(?:in|of|en|di|de|em)\s+", "", short["field"], flags=re.IGNORECASE))
     found = _FIELD.search(degree) or _BRACKETED.search(degree)
     if found is None:
         return None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from headway.sandbox.answers.cv.boards import is_board_title
+from headway.sandbox.answers.cv.folding import fold
 from headway.sandbox.answers.cv.headers import parts_of, sorted_parts
+from headway.sandbox.answers.cv.vocabulary import phrases
 from headway.sandbox.answers.cv.words import company_score, title_score
 
 __all__ = ["completes", "completes_by_habit", "may_begin"]
@@ -58,5 +61,11 @@ def completes_by_habit(header: Sequence[str], text: str) -> bool:
         return False
     if title_score(text) >= 0.5 or is_board_title(text):
         return False
-    # "CSIC": a name in capitals also below a title that nobody knows.
-    return title_score(header[0]) > 0 or (text.isupper() and len(text) > 1)
+    # Below a title that nobody knows, what looks like a name: "CSIC", "Heijmans, Rosmalen".
+    return title_score(header[0]) > 0 or _is_name_like(text)
+
+
+def _is_name_like(text: str) -> bool:
+    words = re.findall(r"[^\W\d_]+", text)
+    large = all(word[:1].isupper() or fold(word) in phrases("particles") for word in words)
+    return 1 <= len(words) <= 5 and words[0][:1].isupper() and large

@@ -7,11 +7,18 @@ from collections.abc import Sequence
 
 from headway.sandbox.answers.cv.boards import is_board_title
 from headway.sandbox.answers.cv.folding import fold
+from headway.sandbox.answers.cv.vocabulary import phrases
 from headway.sandbox.answers.cv.words import company_score, is_place, title_score
 
 __all__ = ["SIZE", "parts_of", "sorted_parts", "title_and_company", "title_weight"]
 
 _AT = re.compile(r"\s+(?:at|@|bei|chez|presso|bij|hos|ved|w firmie|في|ב-)\s+(?=[^\W\d_])")
+# "Worked as an engineer in Acme": the title, and where.
+_WORKED = re.compile(
+    r"^(?:(?:currently|presently)\s+)?(?:working|worked|served|serving)\s+(?:as|like)\s+(?:an?\s+|the\s+)?"
+    r"(?:([^|,]{3,60}?)\s+(?:in|with|for)\s+(?=[A-Z]))?",
+    re.IGNORECASE,
+)
 _STRONG = re.compile(r"\s*(?:\||·|•|¦|\s[–—−]\s|\s-\s|\s{2,}|;)\s*")
 _COMMA = re.compile(r"\s*[,،、]\s+(?![^()]*\))")
 SIZE = re.compile(
@@ -34,7 +41,7 @@ def parts_of(header: str) -> list[str]:
     Args:
         header: One line.
     """
-    header = _AT.sub(" | ", header)
+    header = _AT.sub(" | ", _WORKED.sub(_in_a_firm, header))
     strong = [part.strip(" ,") for part in _STRONG.split(header) if part.strip(" ,()")]
     parts: list[str] = []
     for part in strong:
@@ -49,6 +56,10 @@ def parts_of(header: str) -> list[str]:
         else:
             split.append(part)
     return [_without_stop(part) for part in split if re.search(r"[^\W_]", part)]
+
+
+def _in_a_firm(found: re.Match[str]) -> str:
+    return f"{found[1]} | " if found[1] else ""
 
 
 def sorted_parts(line: str) -> tuple[list[str], list[str]]:
@@ -119,7 +130,9 @@ def _rejoined(pieces: Sequence[str]) -> list[str]:
     joined: list[str] = []
     for piece in pieces:
         both = f"{joined[-1]}, {piece}" if joined else piece
-        if joined and (_LEGAL.fullmatch(fold(piece)) or (is_place(both) and not company_score(joined[-1]))):
+        legal = _LEGAL.fullmatch(fold(_BRACKETS.sub("", piece)))
+        part_of_title = fold(piece) in phrases("departments") and title_score(joined[-1]) if joined else 0
+        if joined and (legal or part_of_title or (is_place(both) and not company_score(joined[-1]))):
             joined[-1] = both
         else:
             joined.append(piece)

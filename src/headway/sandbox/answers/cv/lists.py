@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from headway.sandbox.answers.cv.folding import fold
+from headway.sandbox.answers.cv.folding import fold, fold_level
 from headway.sandbox.answers.cv.lines import Line
 from headway.sandbox.answers.cv.vocabulary import phrases
 from headway.sandbox.answers.cv.words import names_tongue
@@ -150,6 +150,8 @@ def _language(part: str) -> tuple[str | None, str | None]:
             tongue, dash, more = _divided(first)
             if dash and names_tongue(tongue):
                 first, second = tongue.strip(), f"{more} ({second})" if second else more
+            if not names_tongue(first) and len(first.split()) + len(second.split()) > 5:
+                return None, None  # "Declaration: ...", and whatever else a form goes on with
             # Of "LISTENING C1 READING C1 WRITING B2" the first.
             grades = _GRADES.findall(second)
             return (first or None), (grades[0] if len(grades) > 1 else second or None)
@@ -176,12 +178,12 @@ def read_sectors(lines: Sequence[Line], told: str) -> list[str]:
         told: The headline and the summary.
     """
     named = [item for line in lines for item in _items(line.text) if len(item) <= _LONGEST_SKILL]
-    low = fold(told)
+    low = fold_level(told)
     spoken = []
     for sector in sorted(phrases("sectors"), key=len, reverse=True):
         if match := re.search(rf"(?<!\w){re.escape(sector)}(?!\w)", low):
             low = low[: match.start()] + "|" * len(match[0]) + low[match.end() :]
-            spoken.append((match.start(), sector))
+            spoken.append((match.start(), told[match.start() : match.end()]))
     return _unique([*named, *(sector.capitalize() for _, sector in sorted(spoken))])
 
 

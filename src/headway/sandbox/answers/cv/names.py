@@ -42,6 +42,11 @@ _SUFFIXES = re.compile(
 _FAMILY_FIRST = re.compile(r"[а-яё](?:ова?|ева?|ёва?|ина?|ский|ская|енко|чук|юк)$")
 # ", RN, BSN": letters behind a name, whatever they stand for.
 _LETTERS = re.compile(r"(?:,\s*[A-Z][A-Za-z]?[A-Z.-]{1,6}[A-Z.]?)+$")
+# "Adaeze Okonkwo MBBS MRCP(UK)": the same without commas, behind words in small letters.
+_LETTERS_BEHIND = re.compile(
+    r"(\S*[a-zß-ÿ]\S*(?:[ ]\S*[a-zß-ÿ.]\S*){1,5})"
+    r"(?:,?[ ](?=\S{0,20}[A-Z]\S{0,20}[A-Z])[A-Z][A-Za-z]{1,20}(?:\([A-Za-z]{1,20}\))?){1,6}$"
+)
 _MARGIN = ("contact", "skills", "languages", "sectors", "other")
 _MOST_WORDS = 6
 _SEARCHED = 8
@@ -127,7 +132,8 @@ def split_name(name: str, *, iberian: bool = False) -> tuple[str, str]:
             return name[1:], name[:1]
         return _cased(name), ""
     shouted = [word.isupper() and len(word) > 2 for word in words]
-    if any(shouted) and not all(shouted):
+    # The point of an initial is not a word in small letters.
+    if any(shouted) and any(word[1:2].islower() for word in words):
         # "DUPONT Marie", "Marie DUPONT": the capitals are the family's.
         family = [word for word, loud in zip(words, shouted, strict=True) if loud]
         given = [word for word, loud in zip(words, shouted, strict=True) if not loud]
@@ -167,6 +173,8 @@ def find_headline(head: Sequence[Line], name_line: str | None) -> str | None:
             text[:1].isdigit()
             or is_contact_line(text)
             or ":" in text[:20]
+            or _PERSONAL.search(fold(text))
+            or (title_score(text) == 0 and any(letter.isdigit() for letter in text))
             or text.count("|") > 1
             or find_span(text)
         ):
@@ -212,6 +220,8 @@ def _clean(part: str, *, small: bool = False) -> str | None:
         return None
     if (letters := _LETTERS.search(text)) and len(text[: letters.start()].split()) >= 2:
         text = text[: letters.start()]
+    if (behind := _LETTERS_BEHIND.match(text)) is not None:
+        text = behind[1]
     if titles := _TITLES.match(fold_level(text)):
         text = text[titles.end() :]
     if suffix := _SUFFIXES.search(fold_level(text)):

@@ -46,7 +46,7 @@ def read_roles(lines: Sequence[Line], *, boards: bool) -> list[Role]:
     told = _continued(_one_span_each(lines))
     entries = divide_entries(told, lambda text: may_begin(text, boards=boards), completes)
     dated = [entry for entry in entries if entry.span is not None]
-    if sum(len(entry.header) > 1 for entry in dated) * 2 > len(dated):
+    if dated and sum(len(entry.header) > 1 for entry in dated) * 2 >= len(dated):
         # Most have the employer in a line of its own: then the others have it too.
         entries = divide_entries(told, lambda text: may_begin(text, boards=boards), completes_by_habit)
     first = _order(entries)

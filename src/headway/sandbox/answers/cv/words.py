@@ -74,7 +74,9 @@ def is_place(text: str) -> bool:
         if _is_region(parts[-1]) and len(parts) == 2 and not _LEGAL_END.search(fold(parts[0])):
             return short and title_score(text) == 0
         return short and not (title_score(text) or company_score(text))
-    if _POSTCODE.search(text) and not (title_score(text) or company_score(text)):
+    # "GED 2016" ends in a year.
+    dated = re.search(r"(?<!,)\s(?:19|20)\d\d$", text)
+    if _POSTCODE.search(text) and not (dated or title_score(text) or company_score(text)):
         bare = _POSTCODE.sub("", text).strip(" ,")
         # "75002 Paris", and not "from 1997" or "2019-2021".
         named = any(letter.isalpha() and not letter.islower() for letter in bare)
