@@ -176,6 +176,24 @@ async def test_refusals_have_googles_shape(
         assert refused.value.response.headers["retry-after"] == "2"
 
 
+@pytest.mark.parametrize(("most", "refused"), [(959, False), (961, True)])
+async def test_lists_with_too_much_room_are_refused_without_a_word(
+    asking: Any, most: int, refused: bool
+) -> None:
+    words = {"type": "array", "items": {"type": "string"}, "maxItems": most - 1}
+    few = {"type": "array", "items": {"type": "string"}, "maxItems": 1}
+    config = {
+        "response_mime_type": "application/json",
+        "response_json_schema": {"type": "object", "properties": {"words": words, "few": few}},
+    }
+    asked = asking.models.generate_content(model=MODEL, contents="Hello", config=config)
+    if refused:
+        with pytest.raises(ClientError, match="Request contains an invalid argument"):
+            await asked
+    else:
+        assert (await asked).text
+
+
 @pytest.mark.parametrize(
     ("kind", "finish"),
     [("truncated", types.FinishReason.MAX_TOKENS), ("refusal", types.FinishReason.SAFETY)],

@@ -17,7 +17,7 @@ from typing import Any
 from headway.sandbox.answers.registry import reply, say
 from headway.sandbox.faults import Fault
 from headway.sandbox.gemini.files import Files
-from headway.sandbox.gemini.schema import camel_case, json_schema
+from headway.sandbox.gemini.schema import camel_case, json_schema, listed
 from headway.sandbox.google_errors import GoogleError
 from headway.sandbox.tokens import count_tokens, cut_to_tokens
 from headway.sandbox.vision import ImageInvalid, Images
@@ -33,6 +33,8 @@ MODELS = (
 )
 _LABEL = "-sandbox"
 _CONTEXT = 1_048_576
+# All bounds of lists in a schema together (https://github.com/googleapis/python-genai/issues/2170).
+_MOST_LISTED = 960
 _VIDEO_TOKENS, _AUDIO_TOKENS, _IMAGE_TOKENS = 263, 32, 258
 
 
@@ -73,6 +75,9 @@ class Question:
             raise GoogleError(
                 400, "Response schema is only supported with response mime type application/json."
             )
+        if listed(schema) > _MOST_LISTED:
+            # Said just so, without a word about the schema.
+            raise GoogleError(400, "Request contains an invalid argument.")
         question = cls("", json_schema(schema) if schema else None, config.get("maxOutputTokens"))
         instructions = [p.get("text", "") for p in (body.get("systemInstruction") or {}).get("parts", [])]
         question._count("TEXT", count_tokens(" ".join(instructions)))

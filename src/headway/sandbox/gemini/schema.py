@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["camel_case", "json_schema"]
+__all__ = ["camel_case", "json_schema", "listed"]
 
 _NUMBERS = {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
 _INNER = {"items", "additionalProperties"}
@@ -49,3 +49,18 @@ def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         title = {"title": written.pop("title")} if "title" in written else {}
         return {**title, "anyOf": [written, {"type": "null"}]}
     return written
+
+
+def listed(schema: Any) -> int:
+    """How many entries all lists of a schema may have together, as far as it bounds them.
+
+    Args:
+        schema: Or any part of one.
+    """
+    if isinstance(schema, list):
+        return sum(map(listed, schema))
+    if not isinstance(schema, Mapping):
+        return 0
+    most = schema.get("maxItems", 0)
+    own = int(most) if isinstance(most, int | str) and str(most).isdecimal() else 0
+    return own + sum(listed(part) for part in schema.values())

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,23 @@ def test_a_date_that_slipped_below_its_title_is_not_lost() -> None:
         ("CFO", "2019", ["Cut costs"]),
         ("Controller", "2010", ["Closed the books"]),
     ]
+
+
+_LONG_LINES = """
+from headway.sandbox.answers.registry import reply
+from workers.cv.extraction import CvExtraction
+from workers.llm.strict_schema import strict_schema
+pieces = ["a" * 80 + " ", "A. ", "aA ", "Mb ", ", ", " - ", "(", "2019 - ", "May ", "/", "a/", "|", ". ", "x: "]
+for piece in pieces:
+    line = (piece * 500)[:500]
+    lines = ["Ada Byron", line, "Experience", "CFO, Acme (2019 - 2020)", line, "Education", line, "Skills", line]
+    text = "\\n".join(lines)
+    reply("<document>" + text + "</document>", strict_schema(CvExtraction.model_json_schema()))
+"""
+
+
+def test_no_line_holds_up_the_sandbox() -> None:
+    # Seconds, where a word can be matched in one way only; a lifetime where it cannot.
+    subprocess.run(
+        [sys.executable, "-c", _LONG_LINES], check=True, timeout=240, cwd=Path(__file__).parents[4]
+    )

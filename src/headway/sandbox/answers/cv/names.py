@@ -44,8 +44,9 @@ _FAMILY_FIRST = re.compile(r"[а-яё](?:ова?|ева?|ёва?|ина?|ски�
 _LETTERS = re.compile(r"(?:,\s*[A-Z][A-Za-z]?[A-Z.-]{1,6}[A-Z.]?)+$")
 # "Adaeze Okonkwo MBBS MRCP(UK)": the same without commas, behind words in small letters.
 _LETTERS_BEHIND = re.compile(
-    r"(\S*[a-zß-ÿ]\S*(?:[ ]\S*[a-zß-ÿ.]\S*){1,5})"
-    r"(?:,?[ ](?=\S{0,20}[A-Z]\S{0,20}[A-Z])[A-Z][A-Za-z]{1,20}(?:\([A-Za-z]{1,20}\))?){1,6}$"
+    # Looked at before they are taken: a word can be matched in one way only, whatever stands in the line.
+    r"((?=\S*[a-zß-ÿ])\S+(?:[ ](?=\S*[a-zß-ÿ.])\S+){1,5})"
+    r"(?:[ ](?=\S{0,20}[A-Z]\S{0,20}[A-Z])[A-Z][A-Za-z]{1,20}(?:\([A-Za-z]{1,20}\))?){1,6}$"
 )
 _MARGIN = ("contact", "skills", "languages", "sectors", "other")
 _MOST_WORDS = 6
