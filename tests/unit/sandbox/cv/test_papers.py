@@ -140,11 +140,11 @@ _LONG_LINES = """
 from headway.sandbox.answers.registry import reply
 from workers.cv.extraction import CvExtraction
 from workers.llm.strict_schema import strict_schema
-pieces = ["a" * 80 + " ", "A. ", "aA ", "Mb ", ", ", " - ", "(", "2019 - ", "May ", "/", "a/", "|", ". ", "x: "]
+pieces = ["a" * 80 + " ", "A. ", "aA ", "Mb ", ", ", " - ", "(", "2019 - ", "May ", "/", "a/", "|", "x: "]
 for piece in pieces:
     line = (piece * 500)[:500]
-    lines = ["Ada Byron", line, "Experience", "CFO, Acme (2019 - 2020)", line, "Education", line, "Skills", line]
-    text = "\\n".join(lines)
+    job = "CFO, Acme (2019 - 2020)"
+    text = "\\n".join(["Ada Byron", line, "Experience", job, line, "Education", line, "Skills", line])
     reply("<document>" + text + "</document>", strict_schema(CvExtraction.model_json_schema()))
 """
 
