@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,10 @@ from headway.worker.runtime import Mode, name_of, run_worker
 from headway.worker.worker import Worker
 
 __all__ = ["gather_workers", "run_modules"]
+
+_log = logging.getLogger("headway.worker")
+
+_PATIENCE = 2.0
 
 
 def run_modules(modules: Sequence[str], *, mode: Mode, settings: Mapping[str, Any]) -> None:
@@ -39,8 +46,25 @@ def run_modules(modules: Sequence[str], *, mode: Mode, settings: Mapping[str, An
     configure_logging(chosen, worker=name_of(chosen))
     merged = gather_workers(modules)
     merged.settings = chosen
-    with asyncio.Runner(loop_factory=event_loop) as runner:
-        runner.run(run_worker(merged, mode=mode))
+    status = 1
+
+    def leave() -> None:
+        _log.warning("what handlers have left running cannot be ended: the process ends without it")
+        logging.shutdown()
+        os._exit(status)
+
+    # Closing a loop waits for its tasks, and for one that swallows its cancellation as long as it runs.
+    last = threading.Timer(_PATIENCE, leave)
+    last.daemon = True
+    try:
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            try:
+                runner.run(run_worker(merged, mode=mode))
+                status = 0
+            finally:
+                last.start()
+    finally:
+        last.cancel()
 
 
 def gather_workers(modules: Sequence[str]) -> Worker:

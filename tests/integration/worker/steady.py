@@ -62,3 +62,13 @@ async def waits(ctx: Context) -> str:
 async def poison(ctx: Context) -> None:
     """Takes its worker down, every time."""
     os._exit(137)
+
+
+@worker.job(f"{PREFIX}.stays", queue=PREFIX, retries=1, timeout=0.3)
+async def stays(ctx: Context) -> None:
+    """Cannot be ended."""
+    while True:
+        try:
+            await asyncio.sleep(0.05)
+        except BaseException:  # noqa: BLE001 - that is what it does
+            continue

@@ -141,6 +141,15 @@ async def test_a_second_signal_hands_back_at_once_without_burning_an_attempt(
     assert (await office.types(job))[-1] == "released"
 
 
+async def test_a_worker_ends_although_a_handler_does_not(office: Office, start: Start) -> None:
+    worker = start()
+    snapshot = await office.ended(await office.submit(f"{office.prefix}.stays"))
+    assert snapshot["error"]["code"] == "timeout"
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(60) == 0
+    assert "cannot be ended" in worker.output
+
+
 async def test_a_worker_ends_although_the_engine_answers_to_nothing(office: Office, start: Start) -> None:
     with wire_to(office.stack.url) as wire:
         worker = start(SUPABASE_URL=wire.url, HEADWAY_GRACE_SECONDS="600")
