@@ -155,6 +155,14 @@ def test_sizes_are_known_without_writing() -> None:
     assert exceeds([None] * 51, 50)
     assert exceeds([["x" * 1000] * 1000] * 1_000_000_0, 10_000)
     assert exceeds({str(n): n for n in range(20)}, 50)
+    # What has no end is nobody's to measure.
+    circle: list[Any] = []
+    circle.append({"again": circle})
+    assert not exceeds(circle, 50)
+    twice: Any = ["x"]
+    for _ in range(40):
+        twice = [twice, twice]
+    assert exceeds(twice, 1000)
 
 
 def test_faults_say_what_a_person_may_read() -> None:
