@@ -19,6 +19,7 @@ from google.genai import errors, types
 from headway import retry_after_of
 from workers.llm.calls import Call, Finish, Reply, Tokens, Turn
 from workers.llm.errors import PromptTooLong, ProviderDenied, QuotaExhausted
+from workers.llm.gemini_schema import unbounded_schema
 from workers.llm.media import FileUri, Image
 from workers.llm.retries import Passing
 
@@ -145,7 +146,10 @@ def _file_part(file: FileUri) -> types.Part:
 def _config(call: Call) -> types.GenerateContentConfig:
     special: dict[str, Any] = {}
     if call.schema is not None:
-        special = {"response_mime_type": "application/json", "response_json_schema": call.schema}
+        special = {
+            "response_mime_type": "application/json",
+            "response_json_schema": unbounded_schema(call.schema),
+        }
     if _THINKING.fullmatch(call.model):
         special["thinking_config"] = types.ThinkingConfig(thinking_budget=call.thinking)
     return types.GenerateContentConfig(

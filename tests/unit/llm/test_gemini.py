@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 import respx
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from headway import Retry
 from support.paying import Purse
@@ -109,6 +109,22 @@ async def test_the_request_asks_for_json_by_the_schema(api: respx.Route, model: 
         ("input_token", 1000, Decimal("0.0003")),
         ("output_token", 100, Decimal("0.00025")),
     ]
+
+
+class Shelf(BaseModel):
+    cards: Annotated[list[Card], Field(min_length=1, max_length=5_000)]
+    maxItems: Annotated[str, Field(max_length=10, pattern="^[a-z]*$")] = ""  # a name like a keyword stays
+
+
+async def test_bounds_are_not_sent_but_held(api: respx.Route, model: TextModel) -> None:
+    api.mock(side_effect=[answer('{"cards": []}'), answer('{"cards": [{"name": "Ada"}]}')])
+    shelf = await model.complete(PROMPT, schema=Shelf, ctx=Purse())
+    assert shelf.cards == [Card(name="Ada")]
+    sent = json.loads(api.calls[0].request.content)["generationConfig"]["responseJsonSchema"]
+    assert sent["properties"] == {
+        "cards": {"items": {"$ref": "#/$defs/Card"}, "title": "Cards", "type": "array"},
+        "maxItems": {"title": "Maxitems", "type": "string"},
+    }
 
 
 async def test_faults_that_pass_are_waited_out_once(api: respx.Route, model: TextModel) -> None:
