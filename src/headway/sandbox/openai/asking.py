@@ -28,6 +28,7 @@ _UNSUPPORTED = frozenset(
         "web_search_options",
     }
 )  # fmt: skip
+_GREATEST = {"temperature": 2, "top_p": 1}
 _KINDS = ("data:image/png", "data:image/jpeg", "data:image/jpg", "data:image/webp", "data:image/gif")
 
 
@@ -62,7 +63,27 @@ async def json_body(request: Request, known: frozenset[str]) -> dict[str, Any]:
             )
         if name not in known:
             raise OpenAIError(400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+    for name, most in _GREATEST.items():
+        _require_decimal(name, body.get(name), most)
     return body
+
+
+def _require_decimal(name: str, value: Any, most: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OpenAIError(
+            400, f"Invalid type for '{name}': expected a decimal.", param=name, code="invalid_type"
+        )
+    if value > most:
+        said, code = f"above maximum value. Expected a value <= {most}", "decimal_above_max_value"
+    elif value < 0:
+        said, code = "below minimum value. Expected a value >= 0", "decimal_below_min_value"
+    else:
+        return
+    raise OpenAIError(
+        400, f"Invalid '{name}': decimal {said}, but got {value} instead.", param=name, code=code
+    )
 
 
 @dataclass(frozen=True, slots=True)
