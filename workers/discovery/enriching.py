@@ -160,10 +160,12 @@ async def _verify(
     for place, contact in enumerate(people.contacts):
         try:
             verdict = await verify_address(caller, settings, contact.email)
-        except (ProviderDown, BudgetExceeded):
+        except (ProviderDown, BudgetExceeded) as error:
             if place == 0:
                 raise
-            break  # the checks before were paid for, and their answer stays
+            # The checks before were paid for; those they were about are not whom to write to.
+            outcome = _judged(people, contact, "unverified", failed=isinstance(error, ProviderDown))
+            break
         people.cost += PriceList.load().cost("neverbounce", "single-check", "credit", verdict.quantity)
         people.sandbox |= verdict.sandbox
         outcome = _judged(people, contact, verdict.value)
