@@ -20,7 +20,8 @@ def line_of(card: JobCard, update: Update, now: float) -> str | None:
         elapsed = card.elapsed(now)
         took = f" after {short_duration(elapsed)}" if elapsed is not None else ""
         fault = card.error if card.status == "failed" else None
-        reason = f": {one_line(fault.message)}" if fault else ""
+        said = fault.message if fault else event.reason if event is not None else None
+        reason = f": {one_line(said)}" if said else ""
         hint = f"\n{card.title}  hint: {one_line(fault.hint)}" if fault and fault.hint else ""
         return f"{head}{card.status}{took}{reason}{hint}"
     if event is None:

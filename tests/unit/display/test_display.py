@@ -34,7 +34,9 @@ class Clock:
         return self.now
 
 
-def life(*, ends: str = "completed", said: str = "Page 1 of 2") -> list[Update]:
+def life(
+    *, ends: str = "completed", said: str = "Page 1 of 2", data: dict[str, Any] | None = None
+) -> list[Update]:
     """A job's updates: it waits, starts, comes to its second stage, shows two slides, and ends."""
     feed = Feed(JOB)
     waiting = {"status": "pending", "percent": 0, "stage": None, "message": None, "started_at": None}
@@ -53,17 +55,18 @@ def life(*, ends: str = "completed", said: str = "Page 1 of 2") -> list[Update]:
             metrics={"slides_done": 1},
         )
     )
-    data = {"code": "broken", "message": "It broke.", "hint": "Try another file."} if ends == "failed" else {}
+    if ends == "failed":
+        data = {"code": "broken", "message": "It broke.", "hint": "Try another file."}
     updates += feed.take_message(
         message(
-            event(6, ends, data=data),
+            event(6, ends, data=data or {}),
             seq=6,
             revision=4,
             status=ends,
             percent=100 if ends == "completed" else 14,
             stage="parse",
             message=said,
-            error=data or None,
+            error=data if ends == "failed" else None,
             finished_at="2026-11-22T10:00:06+00:00",
         )
     )
@@ -205,6 +208,14 @@ class TestLines:
         *_, failed, hint = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
         assert failed.endswith(": It broke.")
         assert hint.endswith("hint: Try another file.")
+
+    def test_a_cancellation_says_why(self, clock: Clock) -> None:
+        console = Console(file=io.StringIO(), width=80, color_system=None)
+        with ProgressDisplay(console=console, clock=clock) as display:
+            for update in life(ends="cancelled", data={"reason": "wrong file"}):
+                display.show(update)
+        last = console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
+        assert last.endswith(": wrong file")
 
 
 class TestNotebook:

@@ -82,7 +82,8 @@ def _print(
             Text("  ".join(f"{one_line(k)}={one_line(v)}" for k, v in job.metrics.items()), style="dim")
         )
     _stages(screen, job)
-    marks = {"completed": "✓", "failed": "✗", "running": "●"}
+    # A step that was under way when its job ended is under way no more.
+    marks = {"completed": "✓", "failed": "✗", "running": "○" if job.finished_at else "●"}
     _section(
         screen,
         "steps",
