@@ -55,6 +55,7 @@ class Notifier(Duty):
         self._running: dict[asyncio.Task[Delivered], Delivery] = {}
         self._unreported: list[dict[str, Any]] = []
         self._in_vain = 0
+        self._claiming: asyncio.Future[int] | None = None
         self._ending = asyncio.Lock()
 
     async def stop(self) -> None:
@@ -72,7 +73,9 @@ class Notifier(Duty):
                 await self._report()
                 free = _AT_ONCE - len(self._running)
                 if more and free >= _LEAST_CLAIM:
-                    more = await self._claim(free) == free
+                    # What it is granted must be delivered, also by a worker that is stopping.
+                    self._claiming = asyncio.ensure_future(self._claim(free))
+                    more = await asyncio.shield(self._claiming) == free
                     continue
                 done, _ = await asyncio.wait({due, *self._running}, return_when=asyncio.FIRST_COMPLETED)
                 if due in done:
@@ -88,6 +91,12 @@ class Notifier(Duty):
             due.cancel()
 
     async def _end(self) -> None:
+        if self._claiming is not None and not self._claiming.done():
+            await asyncio.wait({self._claiming}, timeout=_LAST_WORDS)
+            self._claiming.cancel()
+            await asyncio.wait({self._claiming})
+        if self._claiming is not None and not self._claiming.cancelled():
+            self._claiming.exception()  # told by the turn, if it was still there
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=_LAST_WORDS)
             for task in late:

@@ -291,6 +291,35 @@ async def test_stopping_reports_what_is_on_its_way(bench: Bench, hook: Receiver,
     assert message["status"] == "delivered"
 
 
+async def test_stopping_delivers_what_was_being_claimed(
+    bench: Bench, hook: Receiver, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would wait until its lease has run out."""
+    endpoint = await bench.endpoint(hook.url)
+    await bench.end_jobs()
+    call, claimed, proceed = bench.store.call, asyncio.Event(), asyncio.Event()
+
+    async def slowly(function: str, *arguments: Any, **options: Any) -> Any:
+        answer = await call(function, *arguments, **options)
+        if function == "claim_outbox":
+            claimed.set()
+            await proceed.wait()
+        return answer
+
+    monkeypatch.setattr(bench.store, "call", slowly)
+    context = bench.context(observations=Observations([told]))
+    (notifier,) = [service for service in side_services(context) if isinstance(service, Notifier)]
+    await notifier.start()
+    context.agenda.put("deliveries", 0)
+    await asyncio.wait_for(claimed.wait(), 30)
+    stopping = asyncio.create_task(notifier.stop())
+    await asyncio.sleep(0)
+    proceed.set()
+    await stopping
+    (message,) = await bench.messages(endpoint)
+    assert message["status"] == "delivered"
+
+
 async def test_an_outage_of_the_engine_is_outlived(bench: Bench, hook: Receiver, told: Told) -> None:
     await bench.endpoint(hook.url)
     await bench.end_jobs()
