@@ -78,7 +78,7 @@ async def submit_one(
     async with attaching as attached:
         attached.stored = lambda: _exists(connection, submission.id)
         with_files = submission_of({**fields, "id": submission.id, "files": attached.files})
-        answer = await _submit(connection, with_files)
+        answer = await attached.sending(_submit(connection, with_files))
         attached.settle(keep=await _took(connection, submission, answer, attached.files))
     return answer
 

@@ -239,6 +239,30 @@ async def test_files_go_with_the_job_and_are_not_left_behind_without_one(shop: S
     assert (found.merged, await stored()) == ("id", before)
 
 
+async def test_whenever_a_submission_is_cancelled_there_is_a_job_with_its_files_or_neither(
+    shop: Shop,
+) -> None:
+    queue = await shop.kind()
+    client = await shop.person()
+    hw = await shop.headway(client)
+    await hw.list()
+    files = {"a": b"x" * 20_000, "b": b"y"}
+    for turns in range(0, 6000, 250):
+        submitting = asyncio.create_task(hw.submit(queue.kind, files=files))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        submitting.cancel()
+        await asyncio.wait({submitting})
+    me = await hw.connection.owner()
+    stored = await shop.engine.admin.fetch("select name from storage.objects where owner_id = $1", me)
+    named = await shop.engine.admin.fetch(
+        "select f.path from headway.job_files f join headway.jobs j on j.id = f.job_id"
+        " where j.owner_id = $1::uuid",
+        me,
+    )
+    assert {row["name"] for row in stored} == {row["path"] for row in named}
+
+
 async def test_lists_have_filters_and_pages(shop: Shop) -> None:
     queue, other = await shop.kind(), await shop.kind()
     hw = await shop.headway()

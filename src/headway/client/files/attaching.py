@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 from headway.client.files.progress import OnProgress, TransferProgress
 from headway.client.files.source import Source, Upload
+from headway.client.files.withdrawing import seen_through
 from headway.core.parts import FileRef
 from headway.core.submission import InputFile
 from headway.errors import ConnectFailed, HeadwayError, TransportError
@@ -24,6 +25,10 @@ Attachable: TypeAlias = Source | Upload | FileRef | InputFile
 """What can go with a job; files that are in Storage already are only named."""
 
 _AT_ONCE = 4
+# The database gives up a statement after 8 s.
+_PATIENCE_S = 10.0
+
+T = TypeVar("T")
 
 
 class _Store(Protocol):
@@ -70,8 +75,24 @@ class Attaching:
         self._on_progress = on_progress
         self._uploaded: list[FileRef] = []
         self._keep = True
+        self._sent: asyncio.Task[Any] | None = None
         self.files: tuple[InputFile, ...] = ()
         self.stored: Callable[[], Awaitable[bool]] | None = None
+
+    async def sending(self, submission: Coroutine[Any, Any, T]) -> T:
+        """What a submission is answered. It is seen through when the caller is cancelled.
+
+        Nobody could tell otherwise whether there will be a job for the files: a request that is on its way
+        cannot be called back, and the job is not there yet when it is looked up.
+
+        Args:
+            submission: Sends the job.
+
+        Raises:
+            HeadwayError: as the submission.
+        """
+        self._sent = asyncio.create_task(submission, name="headway submission")
+        return await asyncio.shield(self._sent)
 
     def settle(self, *, keep: bool) -> None:
         """Say whether the files belong to the job: not when an earlier job was found instead."""
@@ -135,6 +156,13 @@ class Attaching:
         return tell
 
     async def _may_exist(self, error: BaseException) -> bool:
+        sent = self._sent
+        if isinstance(error, asyncio.CancelledError) and sent is not None:
+            # To the end even when the caller is cancelled once more.
+            await asyncio.shield(asyncio.ensure_future(seen_through(sent, _PATIENCE_S)))
+            if not sent.cancelled():
+                failure = sent.exception()
+                return failure is None or await self._may_exist(failure)
         unknown = isinstance(error, TransportError) and not isinstance(error, ConnectFailed)
         if not unknown and not isinstance(error, asyncio.CancelledError):
             return False

@@ -10,7 +10,7 @@ from uuid import UUID
 from headway.client.files import download as downloads
 from headway.client.files.access import StorageAccess
 from headway.client.files.attaching import Attachable, Attaching
-from headway.client.files.destination import Destination
+from headway.client.files.destination import Destination, is_there
 from headway.client.files.exchange import Exchange
 from headway.client.files.paths import (
     check_bucket,
@@ -27,6 +27,7 @@ from headway.client.files.resume_store import ResumeStore
 from headway.client.files.signed import SignedUpload, read_signed_upload, sign_download, sign_upload
 from headway.client.files.source import Opened, Source, content_type_of, opened
 from headway.client.files.tus import CHUNK
+from headway.client.files.withdrawing import or_withdrawn
 from headway.core.parts import FileRef
 from headway.errors import HeadwayError, InvalidRequest
 
@@ -34,6 +35,8 @@ __all__ = ["DEFAULT_BUCKET", "Files"]
 
 DEFAULT_BUCKET = "job-files"
 _MOST_IN_MEMORY = 64 * 1024 * 1024
+# What a small file still takes, once it is on its way.
+_PATIENCE_S = 3.0
 
 
 class Files:
@@ -151,7 +154,11 @@ class Files:
                 sha256 = await upload.run()
                 destination = upload.destination
         else:
-            sha256 = await upload_plainly(exchange, file, destination, progress)
+            sha256 = await or_withdrawn(
+                upload_plainly(exchange, file, destination, progress),
+                lambda: _withdraw(exchange, destination, file.size),
+                patience=_PATIENCE_S,
+            )
         try:
             file.check_unchanged()
         except InvalidRequest as error:
@@ -302,3 +309,9 @@ class Files:
             on_progress: Called as bytes arrive, with the name by which the handler knows the file.
         """
         return Attaching(self, files, bucket=bucket, organization_id=organization_id, on_progress=on_progress)
+
+
+async def _withdraw(exchange: Exchange, destination: Destination, size: int) -> None:
+    """Remove the object that a cancelled upload has made; what it has replaced cannot be had back."""
+    if not destination.replace and await is_there(exchange, destination, size):
+        await exchange.send("DELETE", f"/object/{destination.address}")
