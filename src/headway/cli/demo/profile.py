@@ -47,17 +47,13 @@ def _facts(profile: Mapping[str, Any]) -> Table:
     facts.add_column()
     skills = profile["skills"]
     more = f" and {len(skills) - _MOST_SKILLS} more" if len(skills) > _MOST_SKILLS else ""
-    languages = (
-        f"{entry['language']} ({entry['level']})" if entry.get("level") else entry["language"]
-        for entry in profile["languages"]
-    )
     for label, value in (
         ("Name", " ".join(filter(None, (profile["first_name"], profile["last_name"])))),
         ("Headline", profile["professional_headline"]),
         ("Where", profile["location"]),
         ("Contact", " · ".join(filter(None, (profile["email"], profile["phone"], profile["linkedin_url"])))),
         ("Skills", ", ".join(skills[:_MOST_SKILLS]) + more),
-        ("Languages", ", ".join(languages)),
+        ("Languages", ", ".join(map(_spoken, profile["languages"]))),
         ("Complete", f"{profile['profile_completeness']} %"),
     ):
         if value:
@@ -65,11 +61,20 @@ def _facts(profile: Mapping[str, Any]) -> Table:
     return facts
 
 
+def _spoken(entry: Mapping[str, Any]) -> str:
+    language, level = str(entry["language"]), entry.get("level")
+    if not level:
+        return language
+    # Brackets within brackets are hard to read.
+    return f"{language} – {level}" if "(" in level else f"{language} ({level})"
+
+
 def _entries(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
     table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold", box=None)
     table.add_column("when", style="dim", no_wrap=True)
-    for column in columns:
-        table.add_column(column.replace("_", " "), style="dim" if column == columns[-1] else "")
+    columns = [column for column in columns if any(row[column] for row in rows)]
+    for number, column in enumerate(columns):
+        table.add_column(column.replace("_", " "), style="dim" if number == 2 else "")
     # Partial dates sort as text does; what has none was given in the order of the document.
     for row in sorted(rows, key=_newest_first, reverse=True):
         table.add_row(_when(row), *(Text(str(row[column] or "")) for column in columns))
