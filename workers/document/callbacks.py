@@ -29,7 +29,6 @@ __all__ = ["receive_callback"]
 _log = logging.getLogger("workers.document")
 # How far the automation's clock may be off, in seconds: what is older may be somebody's recording.
 _TOLERANCE = 300
-_PATIENCE_S = 60.0
 
 
 class _TooLarge(Exception):
@@ -41,7 +40,7 @@ async def receive_callback(request: Request, api: WorkerApi) -> Response:
 
     Answers 200 with the state ``delivered``, ``stored`` (the job has not begun to wait), ``repeated`` or
     ``late``: all of them tell the automation that it need not call again. 401 is forged or old, 400 and 422
-    are malformed, 408 is too slow, 410 is over, 413 is too large, 503 may be tried again.
+    are malformed, 410 is over, 413 is too large, 503 may be tried again.
     """
     settings = DocumentSettings.load()
     try:
@@ -49,8 +48,7 @@ async def receive_callback(request: Request, api: WorkerApi) -> Response:
         ticket = CallbackTicket.read(
             request.path_params["job_id"], request.query_params, settings.secrets, now=time.time()
         )
-        async with asyncio.timeout(_PATIENCE_S):
-            body = await _read(request, settings.max_bytes)
+        body = await _read(request, settings.max_bytes)
         if settings.callback_signature:
             check_webhook_signature(body, request.headers, settings.secrets, tolerance=_TOLERANCE)
     except _TooLarge:
@@ -61,16 +59,6 @@ async def receive_callback(request: Request, api: WorkerApi) -> Response:
                 hint="Write less, or several documents.",
                 code="answer_too_large",
             ),
-        )
-    except TimeoutError:
-        return _refusal(
-            HTTPStatus.REQUEST_TIMEOUT,
-            InvalidRequest(
-                f"the body has not come within {_PATIENCE_S:g} s",
-                hint="Send it at once.",
-                code="callback_slow",
-            ),
-            {"connection": "close"},
         )
     except Denied as error:
         _log.warning("a callback for a document was refused: %s", error.code)

@@ -156,6 +156,7 @@ def _refused(response: httpx.Response) -> TransportError | ConfigError:
             retry_after=retry_after_of(response.headers, datetime.now(UTC)),
         )
     hint = {
+        402: "Raise the plan of the automation, then retry the job.",
         401: "Check that N8N_WEBHOOK_SECRET is the one that the automation verifies with.",
         403: "Check that N8N_WEBHOOK_SECRET is the one that the automation verifies with.",
         404: "Activate the workflow, and set N8N_WEBHOOK_URL to its production address.",
