@@ -40,7 +40,7 @@ begin
       );
     elsif video.storage_path is null then
       perform headway_private.refuse(
-        'HW301', 'its file was removed with the job that it was attached to', 'payload.video_id', 'Upload it again and attach it.'
+        'HW301', 'its file was removed with the job that it was attached to', 'payload.video_id', 'Upload it again, and attach it instead.'
       );
     elsif exists (
       select from headway.jobs other

@@ -83,7 +83,7 @@ async def open_video(ctx: Context, wanted: VideoPayload) -> Video:
     if present["storage_path"] is None:
         raise NotFound(
             "video_id: its file was removed with the job that it was attached to",
-            hint="Upload it again and attach it.",
+            hint="Upload it again, and attach it instead.",
             code="file_gone",
             details="video_id",
         )
