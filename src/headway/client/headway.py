@@ -24,7 +24,9 @@ from headway.client.submitting import Job, submit_many, submit_one
 from headway.client.transfers import Transfers
 from headway.client.watches import Watches
 from headway.core.submission import Notify
+from headway.errors import ConfigError
 from headway.link import LinkPolicy
+from headway.link.tokens import is_secret_key
 from headway.settings import ClientSettings
 
 __all__ = ["AsyncHeadway"]
@@ -93,12 +95,20 @@ class AsyncHeadway(Watches, Questions, Transfers):
             link_policy: As in the constructor.
 
         Raises:
-            ConfigError: a variable is missing or wrong.
+            ConfigError: a variable is missing or wrong, or holds a secret key.
         """
         chosen = settings or ClientSettings.load()
+        key = chosen.key.get_secret_value()
+        if is_secret_key(key):
+            # Where an app expects its users' rights to be checked, nothing would be.
+            raise ConfigError(
+                "SUPABASE_PUBLISHABLE_KEY: holds a secret key, which acts past row level security",
+                hint="Put the publishable key there; who means it passes AsyncHeadway(url=…, key=secret).",
+                code="key_is_secret",
+            )
         return cls(
             url=str(chosen.url),
-            key=chosen.key.get_secret_value(),
+            key=key,
             access_token=access_token,
             policy=policy,
             link_policy=link_policy,

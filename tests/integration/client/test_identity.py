@@ -18,7 +18,7 @@ import pytest
 from supabase import AsyncClient, ClientOptions, create_client
 from supabase.lib.client_options import SyncClientOptions
 
-from headway.client import AsyncHeadway
+from headway.client import AsyncHeadway, Headway
 from headway.errors import (
     ConfigError,
     ConnectFailed,
@@ -110,6 +110,19 @@ async def test_settings_bring_the_project(shop: Shop) -> None:
     me = await somebody(shop)
     async with AsyncHeadway.from_settings(settings, access_token=made_token(shop, me)) as hw:
         assert len(await hw.list()) == 0
+
+
+@pytest.mark.parametrize("kind", [AsyncHeadway, Headway])
+@pytest.mark.parametrize("key", ["secret_key", "service_role_key"])
+async def test_a_secret_key_does_not_pass_for_the_public_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, kind: type[Any], key: str
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", shop.stack.url)
+    monkeypatch.setenv("SUPABASE_PUBLISHABLE_KEY", getattr(shop.stack.keys, key))
+    with pytest.raises(ConfigError, match="SUPABASE_PUBLISHABLE_KEY") as refusal:
+        kind.from_settings()
+    assert refusal.value.code == "key_is_secret"
+    assert getattr(shop.stack.keys, key) not in str(refusal.value)
 
 
 def test_missing_settings_are_named() -> None:
