@@ -40,6 +40,18 @@ def test_given_and_family_names(name: str, first: str, last: str) -> None:
         (["Senior Engineer", "Ada Byron"], "ada.byron@example.com", "Ada", "Byron"),
         (["jonas meier"], "jonas@example.dev", "Jonas", "Meier"),
         (["LATOYA BROOKS, RN, BSN"], None, "Latoya", "Brooks"),
+        (["Dr Adaeze Okonkwo MBBS MRCP(UK)"], None, "Adaeze", "Okonkwo"),
+        (["Dr.-Ing. Jörg Großkopf"], None, "Jörg", "Großkopf"),
+        (["RESUME", "WEI ZHANG (Wayne)"], None, "Wei", "Zhang"),
+        (["Personal Resume of", "Taro Yamada"], None, "Taro", "Yamada"),
+        (
+            ["Emma", "Watson-Briggs", "emma.watson@example.com"],
+            "emma.watson@example.com",
+            "Emma",
+            "Watson-Briggs",
+        ),
+        (["Geboren am 14.08.1984 in Ulm", "Siobhán Ní Bhriain"], None, "Siobhán", "Ní Bhriain"),
+        (["ELEANOR J. VANCE"], None, "Eleanor J.", "Vance"),
     ],
 )
 def test_the_name_is_found_in_the_head(head: list[str], email: str | None, first: str, last: str) -> None:

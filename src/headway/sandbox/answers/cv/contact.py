@@ -34,6 +34,8 @@ _PLACE_LABEL = re.compile(
 )
 _SEPARATOR = re.compile(r"\s*[|·•;¦]\s*|\s{3,}|\s+[–—/-]\s+")
 _PARTS = re.compile(rf"{_SEPARATOR.pattern}|,\s+")
+# Small pictures before an address, a number, a place.
+_SYMBOL = re.compile("[\u2600-\u2604\u2606-\u27bf\U0001f300-\U0001faff\ue000-\uf8ff]\ufe0f?")
 _SOCIAL = re.compile(
     r"github|gitlab|twitter|x\.com|facebook|instagram|xing|stackoverflow|medium\.com", re.IGNORECASE
 )
@@ -102,7 +104,7 @@ def strip_contact(text: str) -> str:
     Args:
         text: One line.
     """
-    for pattern in (_EMAIL, _LINKEDIN, _URL):
+    for pattern in (_EMAIL, _LINKEDIN, _URL, _SYMBOL):
         text = pattern.sub(" | ", text)
     for phone in _phones(text):
         text = text.replace(phone, " | ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from headway.sandbox.answers.cv.contact import is_contact_line, strip_contact
 from headway.sandbox.answers.cv.dates import find_span
@@ -48,9 +49,11 @@ _LETTERS_BEHIND = re.compile(
     r"((?=\S*[a-zß-ÿ])\S+(?:[ ](?=\S*[a-zß-ÿ.])\S+){1,5})"
     r"(?:[ ](?=\S{0,20}[A-Z]\S{0,20}[A-Z])[A-Z][A-Za-z]{1,20}(?:\([A-Za-z]{1,20}\))?){1,6}$"
 )
+_NICKNAME = re.compile(r"\s+[(\"“„][^\W\d_]{2,15}[)\"”“]")
 _MARGIN = ("contact", "skills", "languages", "sectors", "other")
 _MOST_WORDS = 6
 _SEARCHED = 8
+_HIGH_UP = 4
 _DIVIDED = re.compile(r"\s*[|·•–—]\s*|\s+-\s+|\s{3,}")
 
 
@@ -77,7 +80,7 @@ def find_name(
     best: tuple[float, str, str] | None = None
     for place, line in enumerate(everything[: _SEARCHED * 2]):
         for part in _DIVIDED.split(strip_contact(line.text)):
-            name = _clean(part) or _clean(part, small=True)
+            name = _clean(part, small=part.strip().islower())
             if name is None or (part.strip().islower() and _told_by(email, name) < 0.5):
                 continue
             score = 1.0 / (1 + place) + 2 * _told_by(email, name)
@@ -85,6 +88,11 @@ def find_name(
                 best = (score, name, line.text)
     if best is not None:
         return *split_name(best[1], iberian=iberian), best[2]
+    # Given and family name in two lines, as large as the page allows.
+    for above, below in pairwise(head[:_HIGH_UP]):
+        two = f"{above.text} {below.text}"
+        if len(two.split()) == 2 and (name := _clean(two)) is not None:
+            return *split_name(name, iberian=iberian), below.text
     return None
 
 
@@ -203,7 +211,8 @@ def _clean(part: str, *, small: bool = False) -> str | None:
         part: Of a line.
         small: Whether names may be written without capitals.
     """
-    text = part.strip(" ,.;:|*#")
+    # "Wei Zhang (Wayne)"
+    text = _NICKNAME.sub("", part.strip(" ,.;:|*#"))
     low = fold(text)
     if _PAPER.search(low):
         # "Curriculum Vitae of Ada Lovelace"
