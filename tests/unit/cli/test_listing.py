@@ -29,6 +29,8 @@ FAILED = job("failed", stage="parse", error=FAULT, percent=5)
 def printed(monkeypatch: pytest.MonkeyPatch, width: int | None, *jobs: JobRecord) -> list[str]:
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
     if width is None:
         monkeypatch.delenv("COLUMNS", raising=False)
     else:
