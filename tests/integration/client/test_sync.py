@@ -165,6 +165,20 @@ def test_a_token_that_cannot_be_made_is_told_and_never_waited_for(shift: Shift) 
                 ask()
 
 
+def test_a_client_of_a_client_of_a_client_lets_go_when_it_is_closed(shift: Shift) -> None:
+    queue = shift.kind()
+    with shift.headway() as hw:
+        with hw.as_user(shift.token()).as_user(shift.token()) as user:
+            job = user.submit(queue.kind)
+            watch = user.watch(job.id)
+            assert next(watch).status == "pending"
+            shift.run(shift.shop.joined(f"job:{job.id}"))
+        shift.run(shift.shop.left(f"job:{job.id}"))
+        with pytest.raises(TransportError):
+            user.get(job.id)
+        assert len(hw.list()) == 0
+
+
 def test_many_threads_share_one_client(shift: Shift) -> None:
     queue = shift.kind()
 

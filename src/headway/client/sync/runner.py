@@ -77,8 +77,9 @@ class Runner:
         if self._closed:
             return
         if self._owner is not None:
-            if self._owner._portal is not None and self._owner._portal.is_alive:
-                self._owner._portal.call(self.headway.close())
+            lent = self._owner._lent_portal()
+            if lent is not None and lent.is_alive:
+                lent.call(self.headway.close())
             self._closed = True
             return
         self._closed = True
@@ -86,6 +87,10 @@ class Runner:
             portal, self._portal = self._portal, None
         if portal is not None:
             _stop(portal, self.headway)
+
+    def _lent_portal(self) -> Portal | None:
+        """The portal of this process, if there is one yet; its owner's, when it uses that."""
+        return self._portal if self._owner is None else self._owner._lent_portal()
 
     def begin_anew(self) -> None:
         """This process was forked just now: what belongs to the parent is left alone."""
