@@ -53,9 +53,11 @@ def run_modules(modules: Sequence[str], *, mode: Mode, settings: Mapping[str, An
         logging.shutdown()
         os._exit(status)
 
-    # Closing a loop waits for its tasks, and for one that swallows its cancellation as long as it runs.
+    # A loop that is closed waits for its tasks, and a process that ends for its threads: for one that a
+    # handler has started, and that never ends, for ever.
     last = threading.Timer(_PATIENCE, leave)
     last.daemon = True
+    before = set(threading.enumerate())
     try:
         with asyncio.Runner(loop_factory=event_loop) as runner:
             try:
@@ -64,7 +66,8 @@ def run_modules(modules: Sequence[str], *, mode: Mode, settings: Mapping[str, An
             finally:
                 last.start()
     finally:
-        last.cancel()
+        if all(thread.daemon for thread in set(threading.enumerate()) - before):
+            last.cancel()
 
 
 def gather_workers(modules: Sequence[str]) -> Worker:

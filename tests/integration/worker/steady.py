@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +74,9 @@ async def stays(ctx: Context) -> None:
             await asyncio.sleep(0.05)
         except BaseException:  # noqa: BLE001 - that is what it does
             continue
+
+
+@worker.job(f"{PREFIX}.leaves_a_thread", queue=PREFIX)
+async def leaves_a_thread(ctx: Context) -> None:
+    """Starts a thread that the process would wait for."""
+    threading.Thread(target=time.sleep, args=(600,)).start()
