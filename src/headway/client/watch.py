@@ -61,10 +61,8 @@ class Watch(AsyncIterator[T], Generic[T]):
         updates = self._updates or self._start()
         try:
             update = await updates.take()
-        except asyncio.CancelledError:
-            # It may be asked again.
-            raise
-        except BaseException:
+        except (Exception, SystemExit):
+            # Not when the waiting was cancelled: it may be taken up again.
             await self._finish()
             raise
         if self._teller is not None:
