@@ -100,7 +100,7 @@ async def test_watching_many_says_how_the_worst_of_them_ended(desk: Desk) -> Non
     watching = await desk.start("watch", *ids)
     assert watching.stdout is not None
     seen = {(await watching.stdout.readline()).split()[0] for _ in ids}
-    assert seen == {b"job"}
+    assert seen == {kind.encode()}
     await worker.beat(leases[ids[0]], stage="read", message="\x1b[31mred\x1b[0m [bold]x")
     await worker.finish(leases[ids[0]])
     await worker.finish(
