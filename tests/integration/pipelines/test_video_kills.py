@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,34 @@ async def test_a_killed_job_goes_on_at_the_first_language_that_is_left(
     assert len(seen["chapters"]) == 3
     assert len(seen["articles"]) == 12
     assert await office.usage(job.id) == sandbox.ledger.total("gemini")
+    assert await files_at_the_provider(office) == []
+
+
+async def test_a_long_video_is_written_down_part_by_part_and_goes_on_at_the_part_it_was_at(
+    office: Office, tmp_path: Path
+) -> None:
+    owner = await office.somebody()
+    sandbox = office.sandbox.sandbox
+    said = [f"Sentence {number} of the long tour." for number in range(36)]
+    lines = [(2.5 * place, 2.5 * place + 2.5, text) for place, text in enumerate(said)]
+    video = make_video(tmp_path / "long.mp4", lines)
+    # Four parts of it: its worker dies in the third.
+    sandbox.faults.add("slow", path="generateContent", times=2, seconds=0)
+    sandbox.faults.add("timeout", path="generateContent", times=1, seconds=600)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_PART_SECONDS="30") as first:
+        job = await submit(owner, await owner.project(), video)
+        await until(lambda: sandbox.requests.as_dict()["faults"].get("timeout") == 1)
+        kill(first)
+    await office.take_back(job.id)
+    with worker(office, tmp_path / "log", HEADWAY_VIDEO_PART_SECONDS="30"):
+        result = await job.result(timeout=PATIENCE_S)
+    steps = {step.name: step.attempt for step in await job.steps()}
+    assert [steps[f"transcribe:{part}"] for part in (1, 2, 3, 4)] == [1, 1, 2, 2]
+    # Four parts, one of them begun twice, the outline, and the articles.
+    assert sandbox.requests.of(GENERATE) == 4 + 1 + 1 + len(result["chapters"])
+    segments = sorted((await made(owner))["video_segments"], key=lambda segment: segment["position"])
+    assert [segment["spoken_content"] for segment in segments] == said
+    assert all(one["end_seconds"] <= following["start_seconds"] for one, following in pairwise(segments))
     assert await files_at_the_provider(office) == []
 
 
