@@ -1,7 +1,8 @@
 """An n8n workflow below ``/n8n`` that writes handbook documents, in both of the ways that webhooks answer.
 
 ``/webhook/document`` answers when it is done. ``/webhook/document-later`` answers 202 and calls back; its
-query says how: ``delay`` in seconds, and ``repeat``, how often it calls. Calls must be signed, and callbacks
+query says how: ``delay`` in seconds, and ``repeat``, how often it calls; a call that does not arrive is made
+again. Calls must be signed, and callbacks
 are, as Standard Webhooks (https://www.standardwebhooks.com). Errors have n8n's form: ``{"code": ...,
 "message": ...}``.
 """
@@ -36,6 +37,8 @@ _SECRETS = (SANDBOX_KEYS["N8N_WEBHOOK_SECRET"],)
 _TOLERANCE = 300
 _MOST_CALLBACKS = 10
 _MOST_DELAY = 60.0
+_MOST_TRIES = 30
+_PAUSE_S = 1.0
 
 
 def routes(sandbox: Sandbox) -> list[BaseRoute]:
@@ -125,15 +128,24 @@ async def _call_back(url: str, content: bytes, message_id: str, delay: float, re
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         for _ in range(repeat):
             await asyncio.sleep(delay)
-            headers = sign(content, message_id=message_id, timestamp=int(time.time()), secrets=_SECRETS)
-            try:
-                answer = await client.post(
-                    url, content=content, headers={**headers, "content-type": "application/json"}
-                )
-            except httpx.HTTPError as error:
-                _log.warning("the callback did not arrive: %s", type(error).__name__)
-            else:
-                _log.info("the callback was answered with HTTP %d", answer.status_code)
+            # As n8n's node does with "Retry On Fail": a worker may be away while it is replaced.
+            for _ in range(_MOST_TRIES):
+                if await _arrived(client, url, content, message_id):
+                    break
+                await asyncio.sleep(_PAUSE_S)
+
+
+async def _arrived(client: httpx.AsyncClient, url: str, content: bytes, message_id: str) -> bool:
+    headers = sign(content, message_id=message_id, timestamp=int(time.time()), secrets=_SECRETS)
+    try:
+        answer = await client.post(
+            url, content=content, headers={**headers, "content-type": "application/json"}
+        )
+    except httpx.HTTPError as error:
+        _log.warning("the callback did not arrive: %s", type(error).__name__)
+        return False
+    _log.info("the callback was answered with HTTP %d", answer.status_code)
+    return answer.status_code < 500
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -15,6 +15,7 @@ import pytest
 
 from headway import sign_webhook, verify_webhook
 from headway.core.webhook import check_signature
+from headway.sandbox import n8n
 from headway.sandbox.answers.handbook import LABEL, handbook_page
 from headway.sandbox.environment import SANDBOX_KEYS
 from headway.sandbox.server import SandboxServer
@@ -95,6 +96,33 @@ def test_a_workflow_that_calls_back_signs_and_repeats_as_told(
         assert check_signature(body, headers, [SECRET], now=time.time(), tolerance=60) == "j-1"
         assert "<h1>" in json.loads(body)["html"]
     assert sandbox_server.sandbox.ledger.quantity("n8n", unit="execution") == 1
+
+
+def test_a_callback_that_is_not_heard_is_made_again(
+    sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(n8n, "_PAUSE_S", 0.01)
+    heard: queue.Queue[int] = queue.Queue()
+    answers = iter((503, 500, 200))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            status = next(answers)
+            self.send_response(status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            heard.put(status)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/back"
+        ask(sandbox_server, "document-later?delay=0", callback_url=url)
+        assert [heard.get(timeout=60) for _ in range(3)] == [503, 500, 200]
+        server.shutdown()
 
 
 @pytest.mark.parametrize("path", ["document", "document-later"])
