@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -153,14 +152,6 @@ class WorkerSettings(_Settings):
         validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"),
         description="The secret key, or the legacy service_role key.",
     )
-
-    @field_validator("secret_key")
-    @classmethod
-    def _is_secret(cls, key: SecretStr) -> SecretStr:
-        if key.get_secret_value().startswith("sb_publishable_"):
-            raise ValueError("is a publishable key; a worker needs the secret one (sb_secret_…)")
-        return key
-
     worker_name: str | None = Field(
         default=None,
         min_length=1,

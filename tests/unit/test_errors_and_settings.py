@@ -11,6 +11,7 @@ import headway
 from headway import errors
 from headway.errors import ConfigError, HeadwayError, JobFailed, Retry
 from headway.settings import ClientSettings, LocalSettings, WorkerSettings
+from headway.worker.clients import headers_of
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
@@ -71,8 +72,8 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_is_not_given_the_public_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:54321")
     monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_publishable_x")
-    with pytest.raises(ConfigError, match="is a publishable key; a worker needs the secret one"):
-        WorkerSettings.load()
+    with pytest.raises(ConfigError, match="SUPABASE_SECRET_KEY: is a publishable key"):
+        headers_of(WorkerSettings.load())
 
 
 def test_a_wrong_value_is_named_and_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from headway.errors import ConfigError
 from headway.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -19,8 +20,18 @@ _OUTSIDE = httpx.Timeout(60.0, connect=10.0)
 
 
 def headers_of(settings: WorkerSettings) -> dict[str, str]:
-    """The headers that carry the key, as the official clients send it."""
+    """The headers that carry the key, as the official clients send it.
+
+    Raises:
+        ConfigError: the key is the one that everybody may have.
+    """
     key = settings.secret_key.get_secret_value()
+    if key.startswith("sb_publishable_"):
+        raise ConfigError(
+            "SUPABASE_SECRET_KEY: is a publishable key, which may do nothing that a worker does",
+            hint="Put the secret key (sb_secret_… or the legacy service_role key) there.",
+            code="config_invalid",
+        )
     return {"apikey": key, "Authorization": f"Bearer {key}"}
 
 
