@@ -132,7 +132,10 @@ select
   coalesce((case when jsonb_typeof(j.metrics -> 'qualified_leads') = 'number' then j.metrics -> 'qualified_leads' end)::bigint, 0) as qualified_leads,
   coalesce((case when jsonb_typeof(j.metrics -> 'leads_enriched') = 'number' then j.metrics -> 'leads_enriched' end)::bigint, 0) as leads_enriched,
   coalesce(k.spent, 0) as total_cost,
-  k.budget,
+  -- The campaign's own, in its caller's words; else what the engine holds the job to.
+  coalesce(
+    case when i.payload ->> 'budget' ~ '^[0-9]{1,9}([.][0-9]{1,20})?$' then (i.payload ->> 'budget')::numeric end, c.budget, k.budget
+  ) as budget,
   (case when jsonb_typeof(j.metrics -> 'average_confidence') = 'number' then j.metrics -> 'average_confidence' end)::numeric as average_confidence,
   o.result,
   j.error_code,
@@ -147,7 +150,7 @@ left join headway.job_inputs i on i.job_id = j.id
 left join headway.job_outputs o on o.job_id = j.id
 left join headway.job_costs k on k.job_id = j.id
 left join lateral (
-  select m.id from public.campaigns m where m.job_id = j.id order by m.created_at limit 1
+  select m.id, m.budget from public.campaigns m where m.job_id = j.id order by m.created_at limit 1
 ) c on true
 where j.kind = 'discovery.run';
 

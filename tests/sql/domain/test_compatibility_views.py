@@ -182,6 +182,14 @@ def test_an_earlier_job_still_says_what_it_was_about(
     assert getattr(only(project, person, view), column) == row
 
 
+@pytest.mark.parametrize("budget", ["0.25", 0.25])
+def test_a_campaigns_budget_is_its_own(project: Project, budget: object) -> None:
+    person = project.person()
+    payload = {"business_type": "bakery", "location": "Berlin", "budget": budget}
+    finished(project, person, "discovery.run", {}, cost_budget=1, payload=payload)
+    assert float(only(project, person, "discovery_jobs").budget) == 0.25
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_shows_its_own_kind_to_its_own_reader(project: Project, view: str) -> None:
     person = project.person()
