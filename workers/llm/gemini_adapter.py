@@ -231,6 +231,15 @@ def _explain_status(error: errors.APIError) -> Exception:
             hint="Give a shorter document, or choose another model (HEADWAY_LLM_GEMINI_MODEL).",
             status=400,
         )
+    if error.code == 400 and "API key" not in (error.message or ""):
+        # Its own words alone say what it does not like: a file's format, a model's limits.
+        said = " ".join((error.message or "it gives no reason.").split())[:300]
+        return ProviderDenied(
+            f"Gemini refuses the request: {said}",
+            hint="Look at the file, if there is one, and at HEADWAY_LLM_GEMINI_MODEL: not every model reads "
+            "every kind.",
+            status=400,
+        )
     return ProviderDenied(
         f"Gemini refuses the request (HTTP {error.code}, {error.status or 'no status'}).",
         hint="Check GEMINI_API_KEY, GEMINI_BASE_URL and HEADWAY_LLM_GEMINI_MODEL of the worker.",

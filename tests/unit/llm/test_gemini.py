@@ -111,6 +111,25 @@ async def test_the_request_asks_for_json_by_the_schema(api: respx.Route, model: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "name", "said", "shown"),
+    [
+        (400, "INVALID_ARGUMENT", "Unsupported MIME type:\n video/x-matroska", True),
+        (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", False),
+        (403, "PERMISSION_DENIED", "Consumer 'api_key:g-test' has been suspended.", False),
+    ],
+)
+async def test_what_it_does_not_like_is_said_in_its_words_but_never_a_key(
+    api: respx.Route, model: TextModel, status: int, name: str, said: str, shown: bool
+) -> None:
+    api.mock(return_value=error(status, name, said))
+    with pytest.raises(ProviderDenied) as denied:
+        await model.complete(PROMPT, ctx=Purse())
+    assert (" ".join(said.split()) in denied.value.message) == shown
+    assert ("GEMINI_API_KEY" in str(denied.value.hint)) != shown
+    assert "g-test" not in str(denied.value)
+
+
 class Shelf(BaseModel):
     cards: Annotated[list[Card], Field(min_length=1, max_length=5_000)]
     maxItems: Annotated[str, Field(max_length=10, pattern="^[a-z]*$")] = ""  # a name like a keyword stays
