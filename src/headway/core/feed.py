@@ -288,7 +288,8 @@ class Feed:
         if self.attempt is None or told is None or latest is None or latest.revision != self._told_revision:
             return []
         eta, before = self._eta(told), self._told_eta
-        if eta is None:
+        if eta is None or eta.runs is None:
+            # What is reckoned from the percent alone goes with the next percent.
             return []
         if before is not None:
             moved = abs((eta.at - before.at).total_seconds())

@@ -228,6 +228,9 @@ def test_an_estimate_is_told_by_itself_when_it_is_news() -> None:
     (later,) = feed.take_snapshot(estimate(90, 80))
     assert later.eta is not None
     assert later.eta.seconds == 80
+    # Nor what is reckoned from the percent alone.
+    reckoned = {"seconds": 300, "at": moment(400), "runs": None}
+    assert feed.take_snapshot(snapshot(seq=6, revision=6, attempt=2, eta=reckoned)) == []
     # What tells anything else tells it along.
     (progress,) = feed.take_snapshot(estimate(55, 40, revision=7, percent=50))
     assert progress.eta is not None
