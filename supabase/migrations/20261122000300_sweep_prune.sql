@@ -66,7 +66,8 @@ comment on function headway.sweep(integer, uuid) is
   'Takes expired leases back, gives what is due its place in the line, learns how long jobs take, and says what is due next.';
 
 create function headway.prune(max_jobs integer default 200) returns jsonb
-language plpgsql volatile security definer set search_path = '' set plan_cache_mode = 'force_generic_plan'
+language plpgsql volatile security definer
+set search_path = '' set plan_cache_mode = 'force_generic_plan' set enable_seqscan = off
 as $$
 declare
   moment constant timestamptz := clock_timestamp();
@@ -89,19 +90,22 @@ begin
     select distinct f.bucket, f.path from headway.job_files f where f.job_id = any (past) and f.removable
     on conflict do nothing;
     delete from headway.jobs j where j.id = any (past);
+    -- As arrays, here and below: a plan may run a subquery of IN once per row, which takes the square of what is old.
     delete from headway.batches b
     where b.created_at < moment - interval '1 hour' and not exists (select from headway.jobs j where j.batch_id = b.id)
-      and b.id in (select o.id from headway.batches o order by o.created_at limit 1000);
+      and b.id = any (array(select o.id from headway.batches o order by o.created_at limit 1000));
   end if;
   delete from headway_private.claim_requests r
-  where r.request_id in (
+  where r.request_id = any (array(
     select o.request_id from headway_private.claim_requests o where o.at < moment - interval '1 hour' limit 50000
-  );
+  ));
   delete from headway_private.watches w where w.expires_at < moment - interval '1 minute';
   delete from headway.workers w
   where w.last_seen_at < moment - interval '7 days' and not exists (select from headway.leases l where l.worker_id = w.id);
   delete from headway.usage u
-  where u.id in (select o.id from headway.usage o where o.day < (moment - interval '400 days')::date limit 5000);
+  where u.id = any (array(
+    select o.id from headway.usage o where o.day < (moment - interval '400 days')::date limit 5000
+  ));
 
   return jsonb_build_object(
     'jobs', coalesce(cardinality(past), 0),

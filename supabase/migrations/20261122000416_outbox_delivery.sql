@@ -29,9 +29,11 @@ begin
   insert into headway_private.claim_requests (request_id, worker_id) values (given, $1) on conflict do nothing;
   if found then
     -- What is too old or was tried too often is dead, whether it failed or its worker died with it.
-    -- Rows are locked in a materialized CTE, here and below: a plan may run a subquery of IN once per row of the
-    -- table, and then each run locks other rows, beyond the limit and without taking them.
-    with over as materialized (
+    -- Rows are locked for an array, here and below: a plan may run a subquery of IN once per row of the table, and
+    -- then each run locks other rows, beyond the limit and without taking them.
+    update headway.outbox o
+    set status = 'dead', finished_at = clock_timestamp(), last_error = coalesce(o.last_error, 'no answer in time')
+    where o.id = any (array(
       select d.id
       from headway.outbox d
       where d.status in ('pending', 'delivering')
@@ -40,12 +42,12 @@ begin
       order by d.due_at
       limit 500
       for update skip locked
-    )
+    ));
     update headway.outbox o
-    set status = 'dead', finished_at = clock_timestamp(), last_error = coalesce(o.last_error, 'no answer in time')
-    from over
-    where o.id = over.id;
-    with due as materialized (
+    set
+      status = 'delivering', attempts = o.attempts + 1, lease_token = gen_random_uuid(), worker_id = $1,
+      request_id = given, due_at = clock_timestamp() + lease
+    where o.id = any (array(
       select d.id
       from headway.outbox d
       where d.status in ('pending', 'delivering')
@@ -62,13 +64,7 @@ begin
       order by d.due_at
       limit max_messages
       for update skip locked
-    )
-    update headway.outbox o
-    set
-      status = 'delivering', attempts = o.attempts + 1, lease_token = gen_random_uuid(), worker_id = $1,
-      request_id = given, due_at = clock_timestamp() + lease
-    from due
-    where o.id = due.id;
+    ));
   end if;
   return query
   select
@@ -187,12 +183,13 @@ end
 $$;
 
 create function headway.prune_outbox(max_messages integer default 1000) returns integer
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off
 as $$
 declare
   removed integer;
 begin
-  with past as materialized (
+  delete from headway.outbox o
+  where o.id = any (array(
     select d.id
     from headway.outbox d
     where (d.status = 'delivered' and d.finished_at < now() - interval '7 days')
@@ -200,10 +197,7 @@ begin
     order by d.finished_at
     limit least(greatest(coalesce(max_messages, 1000), 1), 10000)
     for update skip locked
-  )
-  delete from headway.outbox o
-  using past
-  where o.id = past.id;
+  ));
   get diagnostics removed = row_count;
   return removed;
 end
