@@ -41,6 +41,15 @@ async def test_an_automation_that_answers_when_it_is_done(office: Office) -> Non
 
     stages = [u.event.stage for u in updates if u.event and u.event.type == "stage_started"]
     assert list(dict.fromkeys(stages)) == ["asking", "writing", "checking", "saving"]
+    # Whoever watches reads what it has become before it is stored.
+    told = [
+        u.event.name or u.event.step
+        for u in updates
+        if u.event and u.event.type in ("emitted", "step_completed")
+    ]
+    assert [name for name in told if name != "log"] == ["call_1", "document", "save"]
+    (shown,) = [u.output for u in updates if u.event and u.event.name == "document"]
+    assert shown["headings"][0] == {"level": 1, "text": "Onboarding handbook"}
     (row,) = await owner.rows("documents")
     assert (row["id"], row["job_id"], row["user_id"]) == (result["document_id"], str(job.id), owner.id)
     assert row["html"].startswith("<h1>Onboarding handbook</h1>")
