@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,27 @@ async def test_nobody_runs_a_campaign_of_another(office: Office) -> None:
         await thief.hw.submit(KIND, {**ASK, "campaign_id": made[0]["id"]})
     (row,) = await owner.rows("campaigns")
     assert (row["status"], row["job_id"]) == ("draft", None)
+
+
+async def test_a_campaign_that_another_job_has_taken_meanwhile_is_left_to_it(office: Office) -> None:
+    owner = await office.somebody()
+    later = timedelta(hours=1)
+    other = await owner.hw.submit(KIND, ASK, delay=later)
+    made: Any = (
+        await owner.client.table("campaigns").insert({"business_type": "b", "location": "l"}).execute()
+    ).data
+    job = await owner.hw.submit(KIND, {**ASK, "campaign_id": made[0]["id"]}, delay=later)
+    await office.admin.execute(
+        "update public.campaigns set job_id = $1, status = 'processing' where id = $2::uuid",
+        other.id,
+        made[0]["id"],
+    )
+    await office.take_back(job.id)
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
+    assert failed.value.code == "campaign_busy"
+    (row,) = await owner.rows("campaigns")
+    assert (row["job_id"], row["status"], row["business_type"]) == (str(other.id), "processing", "b")
 
 
 async def test_nineteen_of_twenty_campaigns_complete_while_one_call_in_ten_fails(office: Office) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -305,6 +306,29 @@ async def test_a_second_run_replaces_the_first_but_for_what_people_have_made_of_
     late = await first.result(timeout=PATIENCE_S)
     assert [each["error_code"] for each in late["languages"]] == ["chapter_gone"]
     assert {chapter["slug"] for chapter in await owner.rows("chapters")} == found
+
+
+async def test_a_video_that_another_job_has_taken_meanwhile_is_left_to_it(
+    office: Office, video: Path
+) -> None:
+    owner = await office.somebody()
+    project = await owner.project()
+    later = timedelta(hours=1)
+    row = {"project_id": project, "storage_path": f"{owner.id}/tour.mp4"}
+    made_row: Any = (await owner.client.table("videos").insert(row).execute()).data
+    named = {"video_id": made_row[0]["id"]}
+    job, other = [await owner.hw.submit(KIND, named, project_id=project, delay=later) for _ in range(2)]
+    await office.admin.execute(
+        "update public.videos set job_id = $1, status = 'processing' where id = $2::uuid",
+        other.id,
+        made_row[0]["id"],
+    )
+    await office.take_back(job.id)
+    with pytest.raises(JobFailed) as failed:
+        await job.result(timeout=PATIENCE_S)
+    assert failed.value.code == "video_busy"
+    (kept,) = await owner.rows("videos")
+    assert (kept["job_id"], kept["status"]) == (str(other.id), "processing")
 
 
 async def test_a_video_is_what_it_was_uploaded_as_whatever_its_name(office: Office, video: Path) -> None:
