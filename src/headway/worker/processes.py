@@ -160,8 +160,9 @@ class _Process:
         preparation.pop("authkey", None)
         self._send(preparation)
         self._send(Setup(preparation, url, headers, public_url))
+        self._writer = threading.Thread(target=self._write, name="headway process writer", daemon=True)
+        self._writer.start()
         threading.Thread(target=self._listen, name="headway process pipe", daemon=True).start()
-        threading.Thread(target=self._write, name="headway process writer", daemon=True).start()
 
     @property
     def usable(self) -> bool:
@@ -213,6 +214,8 @@ class _Process:
             self._post(self._received, message)
         self._process.wait()
         self._outgoing.put(None)
+        # A descriptor that is closed while it is written to may be somebody else's by then.
+        self._writer.join(1.0)
         self._pipe.close()
         self._post(self._died)
 
