@@ -181,7 +181,29 @@ exception when unique_violation then
 end
 $$;
 
-create function headway.retry(job_id uuid, from_step text default null) returns jsonb
+-- A job that a budget has stopped goes on with a larger one, within the limits of submit.
+create function headway_private.rebudget(job headway.jobs, amount numeric) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+  most numeric;
+begin
+  select k.cost_budget into most from headway.kinds k where k.kind = job.kind;
+  if amount not between 0 and 1000000000 then
+    perform headway_private.refuse(
+      'HW103', 'must be from 0 to 1000000000', 'cost_budget', 'Send a number from 0 to 1000000000.'
+    );
+  elsif amount > most and not headway_private.is_service() then
+    perform headway_private.refuse(
+      'HW103', format('must be at most %s for this kind', trim_scale(most)), 'cost_budget', 'Lower it or leave it out.'
+    );
+  end if;
+  insert into headway.job_costs (job_id, budget) values (job.id, amount)
+  on conflict on constraint job_costs_pkey do update set budget = excluded.budget;
+end
+$$;
+
+create function headway.retry(job_id uuid, from_step text default null, cost_budget numeric default null) returns jsonb
 language plpgsql volatile security definer set search_path = ''
 as $$
 declare
@@ -192,6 +214,9 @@ begin
     job.status = 'completed'
     and exists (select from headway.job_steps s where s.job_id = job.id and s.status = 'failed')
   ) then
+    if cost_budget is not null then
+      perform headway_private.rebudget(job, cost_budget);
+    end if;
     perform headway_private.reopen(job, from_step);
     changed := true;
   elsif job.status = 'completed' then
@@ -210,13 +235,14 @@ begin
 end
 $$;
 
-comment on function headway.retry(uuid, text) is
-  'Runs a failed or cancelled job again from the step that failed, or from from_step. Repeating it while the new run goes on changes nothing.';
+comment on function headway.retry(uuid, text, numeric) is
+  'Runs a failed or cancelled job again from the step that failed, or from from_step; cost_budget is what it may cost from its beginning. Repeating it while the new run goes on changes nothing.';
 
 revoke all on function
   headway_private.with_descendants(uuid[]), headway_private.cancel_all(uuid[], text),
-  headway_private.reopen(headway.jobs, text), headway.cancel(uuid, text), headway.cancel_batch(uuid, text),
-  headway.retry(uuid, text)
+  headway_private.reopen(headway.jobs, text), headway_private.rebudget(headway.jobs, numeric),
+  headway.cancel(uuid, text), headway.cancel_batch(uuid, text), headway.retry(uuid, text, numeric)
 from public, anon, authenticated, service_role;
-grant execute on function headway.cancel(uuid, text), headway.cancel_batch(uuid, text), headway.retry(uuid, text)
+grant execute on function
+  headway.cancel(uuid, text), headway.cancel_batch(uuid, text), headway.retry(uuid, text, numeric)
 to authenticated, service_role;

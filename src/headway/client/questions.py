@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from headway.client.batch_watcher import read_batch
@@ -50,17 +51,29 @@ class Questions(Connected):
         arguments = {"batch_id": str(id_of(batch_id, "batch_id")), "reason": reason}
         return int(await self.connection.call("cancel_batch", arguments))
 
-    async def retry(self, job_id: Id, from_step: str | None = None) -> Retried:
+    async def retry(
+        self, job_id: Id, from_step: str | None = None, *, cost_budget: Decimal | None = None
+    ) -> Retried:
         """Run a job that has ended once more; completed steps are kept, or only those before ``from_step``.
 
         It is the one call that is not repeated when its answer was lost: it might open two runs.
+
+        Args:
+            job_id: The job.
+            from_step: The first step to do again.
+            cost_budget: What the job may cost from its beginning, in US dollars; as it was when omitted. For
+                one that a budget has stopped.
 
         Raises:
             Conflict: the job's state does not allow it.
             NotFound: there is no such job, or it is not visible.
             Denied: the caller may read it, but not write.
+            InvalidRequest: the budget is no amount, or more than the kind allows.
         """
         arguments = {"job_id": str(id_of(job_id, "job_id")), "from_step": from_step}
+        if cost_budget is not None:
+            # As a text: a number of JSON would lose digits.
+            arguments["cost_budget"] = str(cost_budget)
         return read_answer(Retried, await self.connection.call("retry", arguments), "answer to retry")
 
     async def signal(self, job_id: Id, name: str, payload: Any = None) -> Signalled:

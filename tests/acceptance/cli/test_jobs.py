@@ -178,7 +178,7 @@ async def test_a_failed_job_is_shown_and_retried_from_where_it_failed(desk: Desk
     assert float(document["usage"][0]["cost"]) == 0.0125
     assert document["steps"][0]["result"] == {"pages": 2}
 
-    retried = await desk.json("retry", job)
+    retried = await desk.json("retry", job, "--cost-budget", "0.5")
     assert (retried["status"], retried["run"]) == ("pending", 2)
     lease = await worker.claim_one()
     assert list(lease["steps"]) == ["parse"]
@@ -254,6 +254,7 @@ REFUSALS: list[tuple[list[Any], int, str]] = [
     (["cancel", "{nobody}"], 6, "HW301"),
     (["result", "{job}", "--timeout", "0.2"], 12, "result_timeout"),
     (["retry", "{job}"], 1, "HW202"),
+    (["retry", "{job}", "--cost-budget", "much"], 2, "HW100"),
     (["download", "{job}", "none"], 6, "HW301"),
 ]
 

@@ -116,8 +116,8 @@ async def test_a_person_retries_after_raising_the_budget(office: Office) -> None
     assert failed.value.code == "HW501"
     assert await office.usage(job.id) == ledger.total("openai") <= Decimal("0.02")
 
-    await office.admin.execute("update headway.job_costs set budget = 1 where job_id = $1", job.id)
-    await job.retry()
+    await job.retry(cost_budget=Decimal("0.123456789"))
+    assert (await job.snapshot()).cost.budget == Decimal("0.123456789")
     assert (await job.result(timeout=PATIENCE_S))["slides"] == 100
     # What was written before the retry was not written again.
     assert office.sandbox.sandbox.requests.of(CHAT) == 10

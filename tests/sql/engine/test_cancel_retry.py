@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from decimal import Decimal
 
 import pytest
 
@@ -112,6 +113,37 @@ async def test_a_retry_from_an_earlier_step_does_that_step_and_later_ones_again(
     assert "one, two, three" in refusal.value.hint
     await user.call("retry", job_id=answer["id"], from_step="two")
     assert (await worker.claim_one())["steps"] == {"one": "one"}
+
+
+async def test_a_job_that_a_budget_has_stopped_goes_on_with_a_larger_one(engine: Engine) -> None:
+    worker = await engine.worker({"kind": "k.a", "cost_budget": 2})
+    user = await engine.user()
+    answer = await user.submit("k.a", cost_budget="0.5")
+
+    async def budget() -> Decimal:
+        return Decimal((await user.call("snapshot", job_id=answer["id"]))["cost"]["budget"])
+
+    async def stopped() -> None:
+        lease = await worker.claim_one()
+        await worker.finish(lease, "failed", error={"code": "HW501", "message": "y"})
+
+    await stopped()
+    for amount, words in ((3, "at most 2 for this kind"), (-1, "from 0 to"), ("NaN", "from 0 to")):
+        with pytest.raises(Refused, match=words) as refusal:
+            await user.call("retry", job_id=answer["id"], cost_budget=amount)
+        assert (refusal.value.code, refusal.value.field) == ("HW103", "cost_budget")
+    assert (await budget(), (await user.job(answer["id"]))["status"]) == (Decimal("0.5"), "failed")
+    assert (await user.call("retry", job_id=answer["id"], cost_budget="1.25"))["changed"] is True
+    assert await budget() == Decimal("1.25")
+    # Repeated, it opens no other run and changes nothing.
+    assert (await user.call("retry", job_id=answer["id"], cost_budget="2"))["changed"] is False
+    assert await budget() == Decimal("1.25")
+    await stopped()
+    await user.call("retry", job_id=answer["id"])
+    assert await budget() == Decimal("1.25")
+    await stopped()
+    await engine.service.call("retry", job_id=answer["id"], cost_budget=3)
+    assert await budget() == Decimal(3)
 
 
 async def test_a_completed_job_is_retried_only_for_its_failed_steps(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from headway.cli.jobs.running import Caller, console, print_json, run_command
@@ -41,7 +42,13 @@ def cancel_jobs(caller: Caller, ids: Sequence[str], reason: str | None) -> None:
 
 
 def retry_job(
-    caller: Caller, job_id: str, from_step: str | None, *, watch: bool, timeout_s: float | None
+    caller: Caller,
+    job_id: str,
+    from_step: str | None,
+    *,
+    cost_budget: Decimal | None,
+    watch: bool,
+    timeout_s: float | None,
 ) -> None:
     """Run a job that has ended once more.
 
@@ -49,12 +56,13 @@ def retry_job(
         caller: Who, and how to print.
         job_id: The job.
         from_step: Completed steps before this one are kept; all of them when omitted.
+        cost_budget: What it may cost from its beginning; as it was when omitted.
         watch: Show its progress; the exit status is then that of ``watch``.
         timeout_s: How long to watch.
     """
 
     async def work(client: AsyncHeadway) -> int:
-        answer = await client.retry(job_id, from_step)
+        answer = await client.retry(job_id, from_step, cost_budget=cost_budget)
         if caller.as_json:
             print_json(answer.model_dump(mode="json"))
         else:

@@ -263,6 +263,9 @@ def retry(
     from_step: Annotated[
         str | None, typer.Option(help="Keep only the completed steps before this one; all when omitted.")
     ] = None,
+    cost_budget: Annotated[
+        str | None, typer.Option(help="What it may cost from its beginning, when a budget has stopped it.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show its progress until it ends.")] = False,
     timeout: TimeoutOption = None,
     project: ProjectOption = None,
@@ -271,8 +274,13 @@ def retry(
 ) -> None:
     """Run a job that has ended once more, from the step where it failed."""
     from headway.cli.jobs.act import retry_job
+    from headway.cli.jobs.inputs import read_decimal
+    from headway.cli.jobs.running import refusing
 
-    retry_job(_caller(project, service, as_json), job, from_step, watch=watch, timeout_s=timeout)
+    caller = _caller(project, service, as_json)
+    with refusing(caller):
+        budget = read_decimal(cost_budget, "--cost-budget")
+    retry_job(caller, job, from_step, cost_budget=budget, watch=watch, timeout_s=timeout)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
@@ -98,9 +99,9 @@ class SyncJobHandle:
         """As ``AsyncHeadway.cancel``, for this job."""
         return self._headway.cancel(self.id, reason)
 
-    def retry(self, from_step: str | None = None) -> Retried:
+    def retry(self, from_step: str | None = None, *, cost_budget: Decimal | None = None) -> Retried:
         """As ``AsyncHeadway.retry``, for this job."""
-        return self._headway.retry(self.id, from_step)
+        return self._headway.retry(self.id, from_step, cost_budget=cost_budget)
 
     def signal(self, name: str, payload: Any = None) -> Signalled:
         """As ``AsyncHeadway.signal``, for this job."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from headway.client.filters import Id
@@ -29,9 +30,11 @@ class SyncQuestions(HasRunner):
         """As ``AsyncHeadway.cancel_batch``."""
         return self.runner.run(lambda hw: hw.cancel_batch(batch_id, reason))
 
-    def retry(self, job_id: Id, from_step: str | None = None) -> Retried:
+    def retry(
+        self, job_id: Id, from_step: str | None = None, *, cost_budget: Decimal | None = None
+    ) -> Retried:
         """As ``AsyncHeadway.retry``."""
-        return self.runner.run(lambda hw: hw.retry(job_id, from_step))
+        return self.runner.run(lambda hw: hw.retry(job_id, from_step, cost_budget=cost_budget))
 
     def signal(self, job_id: Id, name: str, payload: Any = None) -> Signalled:
         """As ``AsyncHeadway.signal``."""
