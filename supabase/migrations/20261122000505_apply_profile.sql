@@ -63,15 +63,15 @@ begin
   end loop;
   fields := jsonb_strip_nulls(coalesce(document -> 'profile', '{}')) - array['id', 'created_at', 'updated_at'];
 
-  if unless_changed_since is not null then
-    -- The lock makes two who have read the same profile follow one another.
+  insert into public.profiles (id) values (profile) on conflict (id) do nothing;
+  if not found and unless_changed_since is not null then
+    -- The lock makes two who have read the same profile follow one another, and the insertion two who found none.
     select p.* into stored from public.profiles p where p.id = profile for no key update;
-    if found and stored.updated_at <> unless_changed_since then
+    if stored.updated_at is distinct from unless_changed_since then
       perform headway_private.refuse('HW202', 'the profile has changed since it was read', 'unless_changed_since',
         'Read it again, merge again, and apply the new document.');
     end if;
   end if;
-  insert into public.profiles (id) values (profile) on conflict (id) do nothing;
   update public.profiles p
   set (
     first_name, last_name, email, professional_headline, bio, location, phone, linkedin_url, website, avatar_url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -101,6 +102,27 @@ def test_a_merge_into_what_has_changed_is_refused(project: Project, ada: Person)
     with pytest.raises(Refused):
         apply(project, ada, {"profile": {"skills": ["x"]}}, second.updated_at)
     assert project.value(ada, "select skills from public.profiles") == ["a", "b"]
+
+
+def test_of_two_who_found_no_profile_the_second_merges_again(project: Project, ada: Person) -> None:
+    call = "select * from public.apply_profile(%s, %s::jsonb, '-infinity')"
+    document = json.dumps({"profile": {"skills": ["a"]}})
+    blocked = "select exists (select from pg_locks where pid = %s and not granted)"
+    with project.another_connection() as other, ThreadPoolExecutor(1) as pool:
+        with project.acting(SERVICE) as cursor:
+            cursor.execute(call, (ada.id, document))
+
+            def second() -> None:
+                with project.acting(SERVICE, connection=other) as late:
+                    late.execute(call, (ada.id, json.dumps({"profile": {"skills": ["b"]}})))
+
+            asking = pool.submit(second)
+            while not project.owner(blocked, other.get_backend_pid())[0][0]:
+                assert not asking.done()
+        with pytest.raises(Refused) as refused:
+            asking.result()
+    assert (refused.value.code, refused.value.detail) == ("HW202", "unless_changed_since")
+    assert project.value(ada, "select skills from public.profiles") == ["a"]
 
 
 # Contradictions -----------------------------------------------------------------------------------------
