@@ -9,7 +9,7 @@ import pytest
 from support.node import Node
 from support.stack import TestStack
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.node
 
 _TABLES = """
 drop table if exists public.js_books, public.js_authors, public.js_notes cascade;

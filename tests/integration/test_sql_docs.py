@@ -59,7 +59,6 @@ def test_the_http_examples_answer(stack: TestStack) -> None:
 
 
 @pytest.mark.node
-@pytest.mark.timeout(300)
 def test_the_javascript_examples_run(stack: TestStack, node: Node, tmp_path: Path) -> None:
     node.test(
         "docs.test.mjs",

@@ -11,7 +11,7 @@ from support.stack import running_stack
 from .storm import Storm, Weather
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.xdist_group("chaos")
 async def test_every_job_ends_once_whatever_happens_to_its_workers(tmp_path: Path) -> None:
     with running_stack(tmp_path / "stack") as stack:

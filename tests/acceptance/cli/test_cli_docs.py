@@ -81,7 +81,7 @@ def test_the_commands_run(stack: TestStack, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, (done.stdout, done.stderr, worker.output)
     findings = json.loads((tmp_path / "report.json").read_text())["findings"]

@@ -45,7 +45,7 @@ def image() -> Iterator[Image]:
         steps = subprocess.run(
             [ROOT / "docker" / "install.sh", "all", target],
             check=False, cwd="/", env={**os.environ, "PYTHON": interpreter()}, capture_output=True, text=True,
-            timeout=170,
+            timeout=380,
         )  # fmt: skip
         assert steps.returncode == 0, steps.stdout + steps.stderr
         yield Image(target)

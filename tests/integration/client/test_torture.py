@@ -324,7 +324,7 @@ async def test_every_event_once_and_in_order_whatever_happens(
             witnesses += ours
         labours = asyncio.gather(*(labour(worker, Hand(Worker(None), lease), dice) for lease in leases))  # type: ignore[arg-type]
         trouble = asyncio.create_task(chaos.run(lambda: not labours.done()))
-        async with asyncio.timeout(150):
+        async with asyncio.timeout(300):
             ends = asyncio.gather(*results)
             await asyncio.gather(ends, follow_list(user), *follows, labours, trouble)
         assert ends.result() == [EVENTS] * JOBS

@@ -11,7 +11,7 @@ from headway.sandbox.answers.handbook import handbook_page
 from support.node import Node
 from workers.document.sanitise import Sanitiser
 
-pytestmark = [pytest.mark.node, pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.node, pytest.mark.browser]
 
 SAMPLES: list[str] = json.loads((Path(__file__).parents[2] / "js" / "hostile.json").read_text("utf-8"))
 

@@ -12,7 +12,7 @@ import pytest
 from headway import sign_webhook
 from support.node import Node
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.node
 
 PAGE = Path(__file__).parents[3] / "docs" / "pipelines" / "document.md"
 SECRET, FORMER, OTHER = "whsec_c2VjcmV0", "whsec_Zm9ybWVy", "whsec_b3RoZXI="
