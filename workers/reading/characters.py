@@ -25,6 +25,11 @@ _GUESSED_SPACE = "\0"
 _WIDE = 0.06
 # Of the gap between such letters.
 _BETWEEN_WORDS = 2.2
+# Bullets of the fonts Symbol and Wingdings, which word processors write into PDFs as private characters.
+_SYMBOLS = {
+    "\uf0b7": "•", "\uf0a7": "•", "\uf0d8": "•", "\uf076": "•", "\uf0a8": "•", "\uf06e": "•", "\uf0fc": "✓",
+    "\uf0e0": "→",
+}  # fmt: skip
 _MIRROR = str.maketrans("()[]", ")(][")
 
 
@@ -114,6 +119,9 @@ def _piece(run: _Run | None) -> Iterator[Piece]:
     # Compatibility forms: ligatures and Arabic presentation forms become the letters that they show.
     text = unicodedata.normalize("NFKC", _spaced(run))
     text = " ".join(text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore").split())
+    # Only where it stands apart: in a font without a map to characters, the same code is a letter of a word.
+    if text[:1] in _SYMBOLS and text[1:2] in ("", " "):
+        text = _SYMBOLS[text[0]] + text[1:]
     if _is_mirrored(text):
         text = text.translate(_MIRROR)
     if text:

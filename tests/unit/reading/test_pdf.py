@@ -7,6 +7,7 @@ from pathlib import Path
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from workers.reading.characters import _piece, _Run
 from workers.reading.limits import Limits
 from workers.reading.pdf import read_pdf
 
@@ -108,3 +109,11 @@ def test_words_that_are_set_wide_are_words(tmp_path: Path) -> None:
     lines = text_of(pdf, tmp_path).splitlines()
     assert lines[0] == "Ada Lovelace, engineer of the first hour and of many later ones"
     assert [" ".join(line.split()) for line in lines[1:]] == ["WORK EXPERIENCE, ALL"] * 2
+
+
+def test_bullets_of_symbol_fonts_are_bullets() -> None:
+    for written, read in (("\uf0b7", "•"), ("\uf0a7", "•"), ("\uf0d8", "•"), ("\uf0fc", "✓")):
+        run = _Run(0, 0, 60, 10, [written, " ", *"Built it"])
+        assert [piece.text for piece in _piece(run)] == [f"{read} Built it"]
+    unmapped = _Run(0, 0, 60, 10, ["\uf06e", "\uf076", "\uf0b7"])
+    assert [piece.text for piece in _piece(unmapped)] == ["\uf06e\uf076\uf0b7"]
