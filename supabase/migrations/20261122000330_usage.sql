@@ -145,7 +145,7 @@ begin
         'would pass the job''s budget: %s of %s spent or reserved, %s more asked for',
         trim_scale(costs.spent + costs.reserved), trim_scale(costs.budget), trim_scale(cost)
       ),
-      'max_cost', 'Stop here and keep what there is, or submit with a larger cost_budget.'
+      'max_cost', 'Keep what there is, or retry with a larger cost_budget.'
     );
   end if;
   perform headway_private.refuse_over_tenant_budget(job.tenant_id, cost);

@@ -74,7 +74,7 @@ class MemoryStore:
         if self._budget is not None and asked > self._budget:
             raise BudgetExceeded(
                 f"max_cost would pass the job's budget: {asked} of {self._budget}",
-                hint="Stop here and keep what there is, or submit with a larger cost_budget.",
+                hint="Keep what there is, or retry with a larger cost_budget.",
                 code="HW501",
                 details="max_cost",
             )
