@@ -263,8 +263,10 @@ class Storm:
             await postgres.start()
 
         await self._on_stack(restart())
-        await self._admin.close()
+        former = self._admin
         self._admin = await asyncpg.connect(**self._stack.database.connect_kwargs("postgres"))
+        # Not closed in good order: somebody may be about to ask something over it.
+        former.terminate()
 
     async def _on_stack(self, work: Any) -> Any:
         begun = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._stack.loop))
@@ -302,7 +304,7 @@ class Storm:
             await asyncio.sleep(0.5)
             try:
                 left = await self._admin.fetchval(sql, batches)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
                 continue  # it is being restarted
             if left == 0:
                 return
