@@ -8,11 +8,12 @@ import contextvars
 import inspect
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-__all__ = ["Aside", "aside_of", "run_aside"]
+__all__ = ["Aside", "beside", "run_aside"]
 
 T = TypeVar("T")
 
@@ -75,10 +76,17 @@ async def run_aside(what: str, function: Callable[..., T], *arguments: Any) -> T
         aside.close()
 
 
-def aside_of(what: str, function: Callable[[T], Any] | None) -> Callable[[T], Any] | None:
-    """A plain function as one that an event loop may await; what is asynchronous, or none, as it is."""
+@contextmanager
+def beside(what: str, function: Callable[[T], Any] | None) -> Iterator[Callable[[T], Any] | None]:
+    """A plain function as one that an event loop may await, within the block; others stay as they are.
+
+    Args:
+        what: As for ``Aside``.
+        function: The app's own; ``None`` for none.
+    """
     if function is None or inspect.iscoroutinefunction(function):
-        return function
+        yield function
+        return
     aside = Aside(what)
 
     async def called(argument: T) -> None:
@@ -86,7 +94,10 @@ def aside_of(what: str, function: Callable[[T], Any] | None) -> Callable[[T], An
         if inspect.isawaitable(answer):
             await answer
 
-    return called
+    try:
+        yield called
+    finally:
+        aside.close()
 
 
 class _Call:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from postgrest import AsyncPostgrestClient
 
+from headway.client.closed import closed_error
 from headway.client.hearing import Hearing
 from headway.client.identity import Identity
 from headway.client.leases import Leases
@@ -229,7 +230,7 @@ class Connection:
     @staticmethod
     def closed_error() -> TransportError:
         """What whoever still waits for a closed client is told."""
-        return TransportError("the client is closed", hint="Make another one.", code="client_closed")
+        return closed_error()
 
 
 async def _let_go(hearing: Hearing, http: httpx.AsyncClient | None) -> None:

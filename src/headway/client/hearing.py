@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from headway.client.closed import closed_error
 from headway.client.identity import Identity
-from headway.errors import TransportError
 from headway.link import LinkPolicy, Listener, RealtimeLink
 
 __all__ = ["Hearing"]
@@ -81,7 +81,7 @@ class Hearing:
     async def _open(self) -> RealtimeLink:
         async with self._turn:
             if self._closed:
-                raise TransportError("the client is closed", hint="Make another one.", code="client_closed")
+                raise closed_error()
             if self._link is None:
                 has_token = await self._identity.token() is not None
                 self._link = RealtimeLink(

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from headway.client.closed import closed_error
 from headway.client.moment import now
 from headway.client.policy import ClientPolicy
 from headway.core.refusals import error_from_response
@@ -42,7 +43,14 @@ class Session(httpx.AsyncClient):
         try:
             response = await self._http.request(*args, **more)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if self._http.is_closed:
+                raise closed_error() from error
             raise error_from_httpx(error, now=now()) from error
+        except RuntimeError:
+            # What httpx says to whoever sends by a client that was closed.
+            if not self._http.is_closed:
+                raise
+            raise closed_error() from None
         if response.is_redirect:
             raise ConfigError(
                 f"{response.request.url.host} answers that the project is elsewhere",

@@ -179,6 +179,33 @@ def test_a_client_of_a_client_of_a_client_lets_go_when_it_is_closed(shift: Shift
         assert len(hw.list()) == 0
 
 
+@pytest.mark.parametrize("how", ["upload", "resumable", "submit"])
+def test_whoever_moves_a_file_when_the_client_is_closed_is_told_so(shift: Shift, how: str) -> None:
+    queue = shift.kind()
+    hw = shift.headway()
+    moving, closed = threading.Event(), threading.Event()
+
+    def wait(_: TransferProgress) -> None:
+        moving.set()
+        closed.wait(60)
+
+    def move() -> Any:
+        content = bytes(300_000)
+        if how == "submit":
+            return hw.submit(queue.kind, files={"a": content}, on_upload=wait)
+        return hw.upload(content, resumable=how == "resumable", on_progress=wait)
+
+    with ThreadPoolExecutor(1) as pool:
+        moved = pool.submit(move)
+        assert moving.wait(60)
+        hw.close()
+        closed.set()
+        with pytest.raises(TransportError) as told:
+            moved.result(timeout=60)
+    assert told.value.code == "client_closed"
+    assert no_thread_is_left()
+
+
 def test_many_threads_share_one_client(shift: Shift) -> None:
     queue = shift.kind()
 

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from headway.client.aside import Aside, aside_of, run_aside
+from headway.client.aside import Aside, beside, run_aside
 from headway.client.sync.portal import Portal
 
 PATIENCE_S = 60
@@ -109,12 +109,20 @@ async def test_a_plain_function_can_be_awaited_and_others_stay_as_they_are() -> 
         raise AssertionError(number)
 
     idents: list[int] = []
-    plain = aside_of("test plain", lambda number: idents.append(threading.get_ident() * number))
-    assert plain is not None
-    await plain(1)
-    assert idents != [threading.get_ident()]
-    assert aside_of("test plain", already) is already
-    assert aside_of("test plain", None) is None
+
+    def note(_: int) -> None:
+        idents.append(threading.get_ident())
+
+    with beside("test plain", note) as plain:
+        assert plain is not None
+        await plain(1)
+        await plain(2)
+    assert len(set(idents)) == 1
+    assert threading.get_ident() not in idents
+    assert await asyncio.to_thread(ended, "test plain")
+    for other in (already, None):
+        with beside("test plain", other) as same:
+            assert same is other
 
 
 def test_a_process_that_was_forked_has_a_thread_of_its_own() -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from headway.client.closed import closed_error
 from headway.client.files.access import StorageAccess
 from headway.core.refusals import error_from_response
 from headway.core.transport import error_from_httpx
@@ -77,8 +78,13 @@ class Exchange:
             try:
                 await answer.aread()
             except httpx.HTTPError as error:
-                raise error_from_httpx(error, now=datetime.now(UTC)) from error
+                raise self._broken(error) from error
             return answer
+
+    def _broken(self, error: httpx.HTTPError | httpx.InvalidURL) -> HeadwayError:
+        if self.access.http.is_closed:
+            return closed_error()
+        return error_from_httpx(error, now=datetime.now(UTC))
 
     @asynccontextmanager
     async def stream(
@@ -108,7 +114,12 @@ class Exchange:
             # Never onwards to another address: the token would go there too.
             answer = await self.access.http.send(request, stream=True, follow_redirects=False)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise error_from_httpx(error, now=datetime.now(UTC)) from error
+            raise self._broken(error) from error
+        except RuntimeError:
+            # What httpx says to whoever sends by a client that was closed.
+            if not self.access.http.is_closed:
+                raise
+            raise closed_error() from None
         try:
             if not answer.is_success:
                 raise await _refusal(answer)

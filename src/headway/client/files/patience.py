@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
+from headway.client.closed import CLIENT_CLOSED
 from headway.errors import HeadwayError, TransportError
 
 __all__ = ["MOST_FAILURES", "patiently", "pause_after", "worth_another_try"]
@@ -24,7 +25,9 @@ _PAUSED_PROJECT = 540
 
 def worth_another_try(error: BaseException) -> bool:
     """Whether the same request may succeed a moment later."""
-    return isinstance(error, TransportError) and error.status != _PAUSED_PROJECT
+    if not isinstance(error, TransportError):
+        return False
+    return error.status != _PAUSED_PROJECT and error.code != CLIENT_CLOSED
 
 
 def pause_after(failures: int, error: BaseException | None) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
-from headway.client.aside import aside_of
+from headway.client.aside import beside
 from headway.client.files import OnProgress
 from headway.client.handles import BatchHandle, JobHandle
 from headway.client.reading import LogLine, UsageRecord
@@ -131,10 +131,10 @@ class SyncJobHandle:
         self, name: str, to: Path | str, *, replace: bool = True, on_progress: OnProgress | None = None
     ) -> Path:
         """As ``JobHandle.download``."""
-        beside = aside_of("on_progress", on_progress)
-        return self._headway.runner.run(
-            lambda _: self._handle.download(name, to, replace=replace, on_progress=beside)
-        )
+        with beside("on_progress", on_progress) as telling:
+            return self._headway.runner.run(
+                lambda _: self._handle.download(name, to, replace=replace, on_progress=telling)
+            )
 
     def signed_url(self, name: str, *, expires: int = 3600, download_as: str | None = None) -> str:
         """As ``JobHandle.signed_url``."""

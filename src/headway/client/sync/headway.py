@@ -10,7 +10,7 @@ from uuid import UUID
 
 from supabase import AsyncClient, Client
 
-from headway.client.aside import aside_of
+from headway.client.aside import beside
 from headway.client.files import DEFAULT_BUCKET, Attachable, OnProgress
 from headway.client.filters import Id
 from headway.client.headway import AsyncHeadway
@@ -156,36 +156,36 @@ class Headway(SyncWatches, SyncQuestions, SyncTransfers):
         on_upload: OnProgress | None = None,
     ) -> SyncJobHandle:
         """As ``AsyncHeadway.submit``."""
-        beside = aside_of("on_upload", on_upload)
-        handle = self._runner.run(
-            lambda hw: hw.submit(
-                kind,
-                payload,
-                files=files,
-                bucket=bucket,
-                id=id,
-                queue=queue,
-                priority=priority,
-                run_at=run_at,
-                delay=delay,
-                idempotency_key=idempotency_key,
-                idempotency_seconds=idempotency_seconds,
-                unique_key=unique_key,
-                debounce_key=debounce_key,
-                debounce_seconds=debounce_seconds,
-                organization_id=organization_id,
-                project_id=project_id,
-                owner_id=owner_id,
-                parent_id=parent_id,
-                batch_id=batch_id,
-                tags=tags,
-                retention=retention,
-                max_attempts=max_attempts,
-                cost_budget=cost_budget,
-                notify=notify,
-                on_upload=beside,
+        with beside("on_upload", on_upload) as telling:
+            handle = self._runner.run(
+                lambda hw: hw.submit(
+                    kind,
+                    payload,
+                    files=files,
+                    bucket=bucket,
+                    id=id,
+                    queue=queue,
+                    priority=priority,
+                    run_at=run_at,
+                    delay=delay,
+                    idempotency_key=idempotency_key,
+                    idempotency_seconds=idempotency_seconds,
+                    unique_key=unique_key,
+                    debounce_key=debounce_key,
+                    debounce_seconds=debounce_seconds,
+                    organization_id=organization_id,
+                    project_id=project_id,
+                    owner_id=owner_id,
+                    parent_id=parent_id,
+                    batch_id=batch_id,
+                    tags=tags,
+                    retention=retention,
+                    max_attempts=max_attempts,
+                    cost_budget=cost_budget,
+                    notify=notify,
+                    on_upload=telling,
+                )
             )
-        )
         return SyncJobHandle(self, handle)
 
     def submit_many(

@@ -8,9 +8,10 @@ import logging
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from headway.client.closed import closed_error
 from headway.errors import ConfigError, TransportError
 
 __all__ = ["Portal", "forked_error"]
@@ -58,6 +59,10 @@ class Portal:
             raise
         try:
             return future.result()
+        except CancelledError:
+            if not self._stopped:
+                raise
+            raise closed_error() from None
         except BaseException:
             future.cancel()
             raise
@@ -123,7 +128,7 @@ class Portal:
         if self._pid != os.getpid():
             raise forked_error()
         if not self.is_alive:
-            raise TransportError("the client is closed", hint="Make another one.", code="client_closed")
+            raise closed_error()
 
 
 def forked_error() -> TransportError:

@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from headway.client.closed import closed_error
 from headway.client.headway import AsyncHeadway
 from headway.client.sync.portal import Portal
-from headway.errors import TransportError
 
 __all__ = ["HasRunner", "Runner"]
 
@@ -62,7 +62,7 @@ class Runner:
             TransportError: the client was closed.
         """
         if self._closed:
-            raise TransportError("the client is closed", hint="Make another one.", code="client_closed")
+            raise closed_error()
         if self._owner is not None:
             return self._owner.portal()
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 
-from headway.client.aside import aside_of
+from headway.client.aside import beside
 from headway.client.files import DEFAULT_BUCKET, Files, OnProgress, SignedUpload, Source
 from headway.client.files.places import Named
 from headway.client.headway import AsyncHeadway
@@ -71,15 +71,15 @@ class SyncFiles:
     ) -> FileRef:
         """As ``Files.upload_signed``: upload by a right that somebody else has given."""
 
-        beside = aside_of("on_progress", on_progress)
+        with beside("on_progress", on_progress) as telling:
 
-        async def upload(hw: AsyncHeadway) -> FileRef:
-            files: Files = hw.storage
-            return await files.upload_signed(
-                signed, source, content_type=content_type, resumable=resumable, on_progress=beside
-            )
+            async def upload(hw: AsyncHeadway) -> FileRef:
+                files: Files = hw.storage
+                return await files.upload_signed(
+                    signed, source, content_type=content_type, resumable=resumable, on_progress=telling
+                )
 
-        return self._runner.run(upload)
+            return self._runner.run(upload)
 
     def remove(self, files: Iterable[Named]) -> tuple[str, ...]:
         """As ``Files.remove``: remove files from Storage; those that were removed."""

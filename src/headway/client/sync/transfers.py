@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headway.client.aside import aside_of
+from headway.client.aside import beside
 from headway.client.files import DEFAULT_BUCKET, OnProgress, Source
 from headway.client.files.places import Named
 from headway.client.filters import Id
@@ -37,20 +37,20 @@ class SyncTransfers(HasRunner):
         on_progress: OnProgress | None = None,
     ) -> FileRef:
         """As ``AsyncHeadway.upload``."""
-        beside = aside_of("on_progress", on_progress)
-        return self.runner.run(
-            lambda hw: hw.upload(
-                source,
-                bucket=bucket,
-                path=path,
-                name=name,
-                content_type=content_type,
-                organization_id=organization_id,
-                replace=replace,
-                resumable=resumable,
-                on_progress=beside,
+        with beside("on_progress", on_progress) as telling:
+            return self.runner.run(
+                lambda hw: hw.upload(
+                    source,
+                    bucket=bucket,
+                    path=path,
+                    name=name,
+                    content_type=content_type,
+                    organization_id=organization_id,
+                    replace=replace,
+                    resumable=resumable,
+                    on_progress=telling,
+                )
             )
-        )
 
     def download(
         self,
@@ -62,10 +62,10 @@ class SyncTransfers(HasRunner):
         on_progress: OnProgress | None = None,
     ) -> Path:
         """As ``AsyncHeadway.download``."""
-        beside = aside_of("on_progress", on_progress)
-        return self.runner.run(
-            lambda hw: hw.download(file, to, sha256=sha256, replace=replace, on_progress=beside)
-        )
+        with beside("on_progress", on_progress) as telling:
+            return self.runner.run(
+                lambda hw: hw.download(file, to, sha256=sha256, replace=replace, on_progress=telling)
+            )
 
     def signed_url(self, file: Named, *, expires: int = 3600, download_as: str | None = None) -> str:
         """As ``AsyncHeadway.signed_url``."""
