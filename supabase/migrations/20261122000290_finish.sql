@@ -105,11 +105,15 @@ begin
       case
         when e.delay_seconds is null and e.outcome = 'retry' then
           make_interval(secs => headway_private.backoff(k, j.failures + 1))
-        -- Its worker's fault most of the time: at once, and later only when it is lost again.
+        -- Its worker's fault most of the time: at once. What is lost again is spread out, for the jobs that died
+        -- together would otherwise meet again, among them the one that kills its workers.
         when e.delay_seconds is null and e.outcome = 'lost' then make_interval(
           secs => least(
-            k.backoff_max_seconds, k.backoff_base_seconds * power(2::numeric, least(j.failures, 30)),
-            power(2::numeric, least(j.failures, 30)) - 1
+            k.backoff_max_seconds,
+            (1 + 9 * random())::numeric * least(
+              k.backoff_base_seconds * power(2::numeric, least(j.failures, 30)),
+              power(2::numeric, least(j.failures, 30)) - 1
+            )
           )::double precision
         )
         else make_interval(secs => coalesce(e.delay_seconds, 0)::double precision)

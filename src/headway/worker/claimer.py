@@ -87,6 +87,8 @@ class Claimer:
             self._lanes.insert(0, _Lane(free, None))
         self._more: set[_Lane] = set()
         self._learnt: Learnt | None = None
+        # Whether that is the second look for what was told before.
+        self._again = False
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._requests: dict[_Lane, UUID] = {}
@@ -119,7 +121,13 @@ class Claimer:
         """There may be something to claim."""
         if self._learnt is None:
             self._learnt = learnt
+        self._again = False
         self._woken.set()
+
+    def _look(self, learnt: Learnt) -> None:
+        if self._learnt is None:
+            self._learnt, self._again = learnt, True
+            self._woken.set()
 
     def _slot_free(self) -> None:
         if self._more or self._learnt is not None:
@@ -133,6 +141,7 @@ class Claimer:
         failures = 0
         while not self._stopping:
             learnt = await self._next()
+            again, self._again = self._again, False
             if self._stopping:
                 return
             try:
@@ -141,8 +150,8 @@ class Claimer:
                     if learnt != "slot" or lane in self._more:
                         taken += await self._claim(lane, learnt)
                 failures = 0
-                if taken == 0 and learnt in ("broadcast", "changes"):
-                    self._look_again()
+                if taken == 0 and not again and learnt in ("broadcast", "changes"):
+                    self._look_again(learnt)
             except TransportError as error:
                 failures += 1
                 if failures in (1, 10):
@@ -158,13 +167,13 @@ class Claimer:
                 _log.exception("claiming failed")
                 await asyncio.sleep(_LONGEST_PAUSE)
 
-    def _look_again(self) -> None:
+    def _look_again(self, learnt: Learnt) -> None:
         """Told of something and found nothing: taken by another worker, or not to be seen yet."""
         for look in self._looks:
             look.cancel()
         loop = asyncio.get_running_loop()
         self._looks = [
-            loop.call_later(seconds * random.uniform(0.8, 1.2), self.wake, "poll")  # noqa: S311
+            loop.call_later(seconds * random.uniform(0.8, 1.2), self._look, learnt)  # noqa: S311
             for seconds in _LOOK_AGAIN_SECONDS
         ]
 

@@ -79,6 +79,27 @@ async def test_who_was_told_and_found_nothing_looks_again(learnt: Learnt) -> Non
     assert engine.asked == 5
 
 
+async def test_what_the_second_look_finds_was_learnt_of_as_it_was_told() -> None:
+    engine = Engine()
+    claims = claimer(engine)
+    taken: list[tuple[int, Learnt]] = []
+
+    async def claim(lane: Any, learnt: Learnt) -> int:
+        await engine.claim()
+        taken.append((engine.asked, learnt))
+        return int(engine.asked == 3)
+
+    claims._claim = claim  # type: ignore[method-assign]
+    await claims.start()
+    try:
+        await engine.was_asked(1)
+        claims.wake("broadcast")
+        await engine.was_asked(3)
+    finally:
+        await claims.stop()
+    assert taken[:3] == [(1, "start"), (2, "broadcast"), (3, "broadcast")]
+
+
 async def test_an_idle_worker_that_was_told_nothing_asks_nothing() -> None:
     engine = Engine()
     claims = claimer(engine)
