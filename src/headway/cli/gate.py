@@ -20,12 +20,21 @@ def main(descriptor: int, command: list[str]) -> None:
     os.close(descriptor)
     try:
         os.execvp(command[0], command)  # noqa: S606
-    except FileNotFoundError:
-        sys.stderr.write(f"error: {command[0]}: there is no such program\n")
-        sys.exit(127)
     except OSError as error:
+        # A folder of PATH that may not be searched says "permission denied" of programs that are nowhere.
+        if isinstance(error, FileNotFoundError) or not _is_there(command[0]):
+            sys.stderr.write(f"error: {command[0]}: there is no such program\n")
+            sys.exit(127)
         sys.stderr.write(f"error: {command[0]}: {error.strerror}\n")
         sys.exit(126)
+
+
+def _is_there(program: str) -> bool:
+    if os.sep in program:
+        return True
+    # By hand, for every command would wait for what is imported here.
+    folders = os.get_exec_path()
+    return any(os.path.exists(os.path.join(folder, program)) for folder in folders)  # noqa: PTH110, PTH118
 
 
 if __name__ == "__main__":

@@ -141,7 +141,8 @@ def test_a_worker_runs_jobs_and_may_write_nowhere_else(
         job = engine.until(engine.submit("test.container_probe"), "completed", "failed")
         assert job["status"] == "completed", job["error"]
         found = job["result"]
-        assert len(found["refused"]) == 4, "not even where it lives"
+        # Without root, what stands in for the image belongs to whoever runs it.
+        assert len(found["refused"]) == (4 if inside or os.geteuid() == 0 else 2), "not even where it lives"
         if os.geteuid() == 0:
             assert (found["uid"], found["gid"], found["groups"]) == (USER, USER, [])
         assert (found["pid"] == 1) is inside

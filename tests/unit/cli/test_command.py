@@ -30,6 +30,13 @@ async def test_every_end_has_a_shell_s_status(arguments: list[str], status: int)
     assert await run_command(arguments, os.environ, started=lambda _: None) == status
 
 
+async def test_what_is_nowhere_is_not_there_although_a_folder_may_not_be_searched(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o000)
+    environment = {**os.environ, "PATH": f"{locked}:{os.environ['PATH']}"}
+    assert await run_command(["no-such-program-at-all"], environment, started=lambda _: None) == 127
+
+
 async def test_what_it_left_running_is_ended_and_its_group_is_told(tmp_path: Path) -> None:
     groups: list[int] = []
     # Deaf to SIGTERM, so that it has to be killed.
