@@ -19,11 +19,23 @@ from headway.client.watch import Watch
 from headway.core.feed import Update
 from headway.core.job import JobState
 from headway.core.validation import field_path
-from headway.errors import HeadwayError, JobCancelled, JobEnded, JobFailed, SchemaMismatch, TimedOut
+from headway.errors import (
+    HeadwayError,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    NotFound,
+    SchemaMismatch,
+    TimedOut,
+)
 
 __all__ = ["as_type", "wait_for_result"]
 
 _log = logging.getLogger("headway.client")
+
+# Realtime reads the log, where a commit is before other sessions see it: on a busy server, the end is told a
+# moment before the result can be read.
+_NOT_YET_S = (0.005, 0.02, 0.1, 0.5, 1.0)
 
 
 async def wait_for_result(
@@ -94,6 +106,15 @@ async def _result_of(connection: Connection, job_id: UUID, end: End) -> Any:
         return end.snapshot.result
     if end.event is not None and end.event.has_result:
         return end.event.result
+    return await (_told_result if end.snapshot is None else read_result)(connection, job_id)
+
+
+async def _told_result(connection: Connection, job_id: UUID) -> Any:
+    for pause in _NOT_YET_S:
+        try:
+            return await read_result(connection, job_id)
+        except NotFound:
+            await asyncio.sleep(pause)
     return await read_result(connection, job_id)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from headway.client import outcome
+from headway.client.reading import read_result
 from headway.errors import Conflict, Denied, JobCancelled, JobFailed, NotFound, SchemaMismatch, TimedOut
 
 from .gate import Answer, gate_to
-from .harness import Shop, within
+from .harness import DEAF_TO_TIME, Shop, within
 
 
 class Profile(BaseModel):
@@ -39,6 +41,30 @@ async def test_a_result_of_any_size_is_waited_for_or_found(shop: Shop, answer: A
         profile = await hw.job(job.id).result(into=Profile)
         assert profile.name == "Ada"
         assert await hw.result(str(job.id), into=dict[str, Any]) == answer
+
+
+async def test_an_end_that_is_told_before_others_can_read_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Postgres shows it: a commit is in the log, which Realtime reads, before other sessions see it."""
+    asked = 0
+
+    async def read(*arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked <= 2:
+            raise NotFound("there is no result", code="HW301")
+        return await read_result(*arguments)
+
+    monkeypatch.setattr(outcome, "read_result", read)
+    queue = await shop.kind(result_limit=2_000_000)
+    hw = await shop.headway(policy=DEAF_TO_TIME)
+    job = await hw.submit(queue.kind)
+    waiting = asyncio.create_task(job.result(timeout=30))
+    await shop.joined(f"job:{job.id}")
+    await (await queue.take()).finish(result=LARGE)
+    assert await waiting == LARGE
+    assert asked >= 3
 
 
 async def test_a_result_of_another_type_is_refused_without_being_shown(shop: Shop) -> None:
