@@ -61,8 +61,9 @@ class Reports:
     @property
     def urgent(self) -> bool:
         """Whether something is to be sent at once."""
-        frames = self._frames
-        return bool(frames) and (len(frames) > 1 or frames[0].urgent)
+        with self._lock:
+            frames = self._frames
+            return bool(frames) and (len(frames) > 1 or frames[0].urgent)
 
     @property
     def pending(self) -> bool:
@@ -72,7 +73,8 @@ class Reports:
     @property
     def must_settle(self) -> bool:
         """Whether something that must not be lost at the end is not stored yet: stages and events."""
-        return any(frame.urgent or frame.events or frame.stage for frame in list(self._frames))
+        with self._lock:
+            return any(frame.urgent or frame.events or frame.stage for frame in self._frames)
 
     @property
     def taken(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import InvalidRequest, LeaseLost
-from headway.worker.reports import Reports
+from headway.worker.reports import Frame, Reports
 
 from .claims import attempt
 
@@ -183,3 +185,28 @@ def test_a_lost_lease_outweighs_every_other_reason_to_stop() -> None:
     assert running.stop("lost")
     assert (running.stop_reason, running.told_to_stop, stops) == ("lost", True, [1])
     assert not running.stop("cancelled")
+
+
+def test_what_is_urgent_may_be_asked_while_it_is_stored() -> None:
+    reports = Reports()
+    reports.progress(1, None)
+    assert reports.take() is not None
+    storing: list[threading.Thread] = []
+
+    class Looked(deque[Frame]):
+        """Is stored by another thread as soon as somebody looks at it."""
+
+        def __len__(self) -> int:
+            size = super().__len__()
+            if not storing:
+                storing.append(threading.Thread(target=reports.stored))
+                storing[0].start()
+                storing[0].join(0.1)
+            return size
+
+    frames = Looked()
+    frames.extend(reports._frames)
+    reports._frames = frames
+    assert reports.urgent is False
+    storing[0].join()
+    assert not reports.pending
